@@ -1,0 +1,153 @@
+"""What happens around every request: id, limits, log line, metrics, headers.
+
+Pure ASGI: Starlette's ``BaseHTTPMiddleware`` costs a task and a queue per request.
+"""
+
+import logging
+import re
+from secrets import token_hex
+from time import perf_counter
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.metrics import ApiMetrics
+from api.responses import ProblemResponse, problem
+
+LOG = logging.getLogger("api.access")
+
+MAX_ADDRESS_BYTES = 8192
+"""Path and query together; more answers 414."""
+
+MAX_BODY_BYTES = 1024 * 1024
+"""Bodies are JSON; more answers 413."""
+
+_INBOUND_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}\Z")
+_QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
+_UNMATCHED = "(none)"
+
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+    ),
+)
+"""Set where the endpoint did not choose its own."""
+
+
+class RequestMiddleware:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        """Wrap ``app``."""
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = perf_counter()
+        request = _Request(scope, receive, send)
+        try:
+            refusal = _refusal(scope)
+            if refusal is None:
+                await self._app(scope, request.receive, request.send)
+            else:
+                await refusal(scope, receive, request.send)
+        except Exception:
+            # The last resort: whatever nobody caught becomes a problem, and is logged.
+            LOG.exception("request crashed", extra={"request_id": request.id})
+            if request.status == 0:
+                detail = (
+                    "Something went wrong here; the request id finds it in the log."
+                )
+                answer = problem(scope, 500, "internal_error", detail)
+                await ProblemResponse(answer)(scope, receive, request.send)
+            else:
+                raise  # half an answer is out: the server must cut the connection
+        finally:
+            self._tell(scope, request, perf_counter() - started)
+
+    def _tell(self, scope: Scope, request: "_Request", seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None) or _UNMATCHED
+        status = request.status or 499  # the caller left before an answer
+        self._metrics.count(
+            scope["method"], route, status, None if request.is_stream else seconds
+        )
+        level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
+        if LOG.isEnabledFor(level):
+            # the raw path: percent-encoded, so that no caller writes log lines
+            raw_path = scope.get("raw_path") or b""
+            LOG.log(
+                level,
+                "%s %s %d",
+                scope["method"],
+                raw_path.decode("ascii", "backslashreplace"),
+                status,
+                extra={"ms": round(seconds * 1000, 1), "request_id": request.id},
+            )
+
+
+class _Request:
+    """One request on its way: wraps what goes in and out."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._body_bytes = 0
+        self.id = _request_id(scope)
+        self.status = 0
+        self.is_stream = False
+        scope.setdefault("state", {})["request_id"] = self.id
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._body_bytes += len(message.get("body", b""))
+            if self._body_bytes > MAX_BODY_BYTES:
+                raise HTTPException(413, _BODY_TOO_LARGE)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            present = {name.lower(): value for name, value in headers}
+            self.is_stream = present.get(b"content-type", b"").startswith(
+                b"text/event-stream"
+            )
+            headers.append((b"x-request-id", self.id.encode()))
+            headers.extend(pair for pair in _HEADERS if pair[0] not in present)
+            message["headers"] = headers
+        await self._send(message)
+
+
+_BODY_TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
+
+
+def _refusal(scope: Scope) -> ProblemResponse | None:
+    """Refuse what no endpoint should have to look at."""
+    path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+    query: bytes = scope.get("query_string", b"")
+    if len(path) + len(query) > MAX_ADDRESS_BYTES:
+        detail = f"Path and query are longer than {MAX_ADDRESS_BYTES} bytes."
+        return ProblemResponse(problem(scope, 414, "address_too_long", detail))
+    if b"%00" in path or b"%00" in query or b"\0" in query or "\0" in scope["path"]:
+        detail = "The address contains a NUL byte (%00); leave it out."
+        return ProblemResponse(problem(scope, 400, "invalid_request", detail))
+    length = next((v for k, v in scope["headers"] if k == b"content-length"), b"")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        facts = problem(scope, 413, "body_too_large", _BODY_TOO_LARGE)
+        return ProblemResponse(facts, {"Connection": "close"})
+    return None
+
+
+def _request_id(scope: Scope) -> str:
+    """Keep the caller's id if it is a sane one, else make one."""
+    given = next((v for k, v in scope["headers"] if k == b"x-request-id"), b"")
+    return given.decode() if _INBOUND_ID.match(given) else token_hex(12)

@@ -1,0 +1,25 @@
+"""The base of every model on the wire."""
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+
+class WireModel(BaseModel):
+    """What goes over the wire: camelCase there, snake_case here.
+
+    Answers are written from ready data (``api.responses.JsonResponse``); these models
+    document them, and a test holds the data to them.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="allow"
+    )
+
+
+class IndexFacts(WireModel):
+    """How fresh the search index is."""
+
+    lag_ms: int
+    """Age of the oldest change that is not searchable yet, in milliseconds."""
+    generation: int
+    """Number of the physical set of indexes that answered."""

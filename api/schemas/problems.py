@@ -1,0 +1,120 @@
+"""How errors look on the wire, and their documentation in OpenAPI."""
+
+from typing import Any
+
+from api.schemas.common import WireModel
+
+
+class Problem(WireModel):
+    """An error, as RFC 9457 describes it."""
+
+    type: str
+    """Name of the kind of error, as a URN."""
+    title: str
+    """Phrase of the HTTP status."""
+    status: int
+    detail: str
+    """One sentence for a person, with the fix where there is one."""
+    instance: str
+    """Path of the request."""
+    code: str
+    """Stable name for programs, snake_case."""
+    field: str | None = None
+    """Parameter or body field at fault."""
+    request_id: str
+    """Finds the request in the log; also in the header `X-Request-Id`."""
+
+
+_EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
+    400: (
+        "A parameter cannot be used.",
+        "invalid_query",
+        "from: not a date (2025-12-31) or ISO time (2025-12-31T18:00:00Z).",
+        "from",
+    ),
+    401: (
+        "The token is missing or not known.",
+        "unauthenticated",
+        "This bearer token is not known; send the admin token or none.",
+        None,
+    ),
+    403: (
+        "The link is forged or has expired.",
+        "invalid_link",
+        "The link has expired; ask for a new one.",
+        None,
+    ),
+    404: (
+        "There is none, or the caller may not know of it.",
+        "not_found",
+        "There is no job 'b5f1'.",
+        None,
+    ),
+    416: (
+        "The range lies outside of the file.",
+        "range_not_satisfiable",
+        "The file has 120 bytes.",
+        None,
+    ),
+    503: (
+        "MongoDB or the storage is not available; `Retry-After` says when to retry.",
+        "dependency_unavailable",
+        "MongoDB is not available right now; try again shortly.",
+        None,
+    ),
+}
+
+_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    416: "Requested Range Not Satisfiable",
+    503: "Service Unavailable",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of an endpoint, for its ``responses``.
+
+    Args:
+        statuses: Out of those that have an example here.
+    """
+    return {status: _documented(status) for status in statuses}
+
+
+def _documented(status: int) -> dict[str, Any]:
+    description, code, detail, field = _EXAMPLES[status]
+    example: dict[str, Any] = {
+        "type": f"urn:asset-catalog:problem:{code}",
+        "title": _TITLES[status],
+        "status": status,
+        "detail": detail,
+        "instance": "/api/jobs",
+        "code": code,
+        "requestId": "8c1f0b9c2d7e4a51a3f0c9d2",
+    }
+    if field is not None:
+        example["field"] = field
+    return {
+        "description": description,
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "example": example,
+            }
+        },
+    }
+
+
+OTHER_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Any other error has the same shape.",
+        "content": {
+            "application/problem+json": {
+                "schema": {"$ref": "#/components/schemas/Problem"}
+            }
+        },
+    }
+}
+"""For the application: every endpoint's errors beyond those it names."""

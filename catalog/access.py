@@ -1,0 +1,117 @@
+"""Who may see what: one predicate, compiled to a MongoDB filter and a search filter.
+
+Access is matched on derived keys of ``[a-z0-9]`` because Typesense tokenises string
+filters (``user-1`` would match ``user_1``), and always inside the engine's query,
+never on results afterwards.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from catalog.models.ids import UserId
+
+PUBLIC_KEY = "pub"
+"""Access key that every asker holds."""
+
+
+class Scope(StrEnum):
+    """Whose assets a list or search is about."""
+
+    OWN = "own"
+    SHARED = "shared"
+    PUBLIC = "public"
+    VISIBLE = "visible"
+    """Own, shared with the asker, and public."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks.
+
+    Attributes:
+        user_id: The user, or ``None`` for the machine's owner.
+        sees_everything: Admin, or the machine's owner in open mode.
+    """
+
+    user_id: UserId | None
+    sees_everything: bool = False
+
+
+MACHINE_OWNER = Asker(user_id=None, sees_everything=True)
+
+
+def owner_key(user_id: str) -> str:
+    """Derive the access key of an owner: 21 characters of ``[a-z0-9]``."""
+    return "u" + _digest(user_id)
+
+
+def shared_key(user_id: str) -> str:
+    """Derive the access key of a user whom something is shared with."""
+    return "s" + _digest(user_id)
+
+
+def _digest(user_id: str) -> str:
+    return blake2b(user_id.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+
+def access_keys(
+    owner: str, *, is_public: bool, shared_with: Iterable[str]
+) -> tuple[str, ...]:
+    """List the keys of all who may see an asset; any one of them opens it."""
+    keys = [owner_key(owner), *(shared_key(user) for user in shared_with)]
+    return tuple(dict.fromkeys([PUBLIC_KEY, *keys] if is_public else keys))
+
+
+def visible_keys(asker: Asker, scope: Scope) -> tuple[str, ...] | None:
+    """List the access keys of which an asset must bear one.
+
+    Returns:
+        The keys, never empty; ``None`` for an asker who sees everything there is.
+    """
+    if asker.user_id is None:
+        if asker.sees_everything and scope is not Scope.PUBLIC:
+            return None
+        return (PUBLIC_KEY,)
+    own, shared = owner_key(asker.user_id), shared_key(asker.user_id)
+    match scope:
+        case Scope.OWN:
+            return (own,)
+        case Scope.SHARED:
+            return (shared,)
+        case Scope.PUBLIC:
+            return (PUBLIC_KEY,)
+        case Scope.VISIBLE:
+            return (PUBLIC_KEY, own, shared)
+
+
+def search_filter(asker: Asker, scope: Scope) -> str:
+    """Compile to Typesense ``filter_by``; never empty, built from safe keys alone.
+
+    An empty filter would mean *all documents* to the engine by accident as well as
+    on purpose, so who sees everything gets a clause that says so.
+    """
+    keys = visible_keys(asker, scope)
+    if keys is None:
+        return "(_seq:>=0)"
+    return f"(acl:=[{','.join(keys)}])"
+
+
+def mongo_filter(asker: Asker, scope: Scope) -> dict[str, Any]:
+    """Compile to a filter on the read model ``assets``.
+
+    Trashed assets bear no access keys; who sees everything must not see them either.
+    """
+    keys = visible_keys(asker, scope)
+    if keys is None:
+        return {"acl.0": {"$exists": True}}
+    return {"acl": keys[0]} if len(keys) == 1 else {"acl": {"$in": list(keys)}}
+
+
+def may_see(asker: Asker, acl: Iterable[str]) -> bool:
+    """Decide for one asset already read (by-id reads, links, downloads)."""
+    keys = visible_keys(asker, Scope.VISIBLE)
+    present = set(acl)
+    return bool(present) and (keys is None or not present.isdisjoint(keys))

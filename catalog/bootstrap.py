@@ -1,0 +1,192 @@
+"""Builds the object graph from settings; the only importer of adapters.
+
+Nothing connects on import. ``open_catalog`` connects lazily (drivers do at first use).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from secrets import token_hex
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from catalog.clock import Clock, SystemClock
+from catalog.config import Settings
+from catalog.describe import named_keys
+from catalog.errors import InvalidRequestError
+from catalog.repositories.base import (
+    AnnotationRepository,
+    AssetRepository,
+    ExtractionRepository,
+    JobFeed,
+    JobRepository,
+    ObjectRepository,
+    RecordReader,
+)
+from catalog.repositories.index_state import (
+    ChangeFeed,
+    DeadLetterRepository,
+    DirtyRepository,
+    GenerationRepository,
+    IndexRequestRepository,
+    IndexStatusRepository,
+)
+from catalog.repositories.mongo.annotations import MongoAnnotationRepository
+from catalog.repositories.mongo.assets import MongoAssetRepository
+from catalog.repositories.mongo.client import connect, ping
+from catalog.repositories.mongo.extractions import MongoExtractionRepository
+from catalog.repositories.mongo.feed import MongoChangeFeed
+from catalog.repositories.mongo.index_state import (
+    MongoDeadLetterRepository,
+    MongoDirtyRepository,
+    MongoGenerationRepository,
+    MongoIndexRequestRepository,
+    MongoIndexStatusRepository,
+)
+from catalog.repositories.mongo.indexes import ensure_indexes
+from catalog.repositories.mongo.job_feed import MongoJobFeed
+from catalog.repositories.mongo.jobs import MongoJobRepository
+from catalog.repositories.mongo.objects import MongoObjectRepository
+from catalog.repositories.mongo.records import MongoRecordReader
+from catalog.search.base import IndexAdmin, IndexWriter, SearchReader
+from catalog.search.typesense.admin import TypesenseIndexAdmin
+from catalog.search.typesense.reader import TypesenseSearchReader
+from catalog.search.typesense.writer import TypesenseIndexWriter
+from catalog.storage.base import ObjectStore
+from catalog.storage.directory import DirectoryObjectStore
+from catalog.storage.links import LinkSigner
+from catalog.storage.s3 import S3ObjectStore, connect_s3
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that a process of the catalog stands on."""
+
+    settings: Settings
+    clock: Clock
+    jobs: JobRepository
+    assets: AssetRepository
+    objects: ObjectRepository
+    extractions: ExtractionRepository
+    annotations: AnnotationRepository
+    records: RecordReader
+    job_feed: JobFeed
+    feed: ChangeFeed
+    generations: GenerationRepository
+    dirty: DirtyRepository
+    dead_letters: DeadLetterRepository
+    index_status: IndexStatusRepository
+    index_requests: IndexRequestRepository
+    store: ObjectStore
+    links: LinkSigner
+    index_writer: IndexWriter
+    index_admin: IndexAdmin
+    search: SearchReader
+    ensure_indexes: Callable[[], None]
+    ping_mongo: Callable[[], None]
+    close: Callable[[], None]
+
+
+def open_catalog(settings: Settings, *, process: str) -> Catalog:
+    """Wire everything from settings; opens no connection yet.
+
+    Args:
+        settings: As read from the environment.
+        process: ``api``, ``indexer``, ``cli`` …: named to MongoDB for its logs.
+
+    Returns:
+        The graph; ``close`` gives all of its sync connections back (the search
+        reader closes itself in its own event loop).
+
+    Raises:
+        InvalidRequestError: A setting is missing or malformed; names it.
+    """
+    clock = SystemClock()
+    store = open_store(settings)
+    mongo_uri = _needed(settings.mongo_uri, "CATALOG_MONGO_URI").get_secret_value()
+    engine_url = _needed(settings.typesense_url, "CATALOG_TYPESENSE_URL")
+    engine_key = _needed(settings.typesense_api_key, "CATALOG_TYPESENSE_API_KEY")
+    key = engine_key.get_secret_value()
+    client = connect(mongo_uri, app_name=f"asset-catalog-{process}")
+    database = client[settings.mongo_db]
+
+    def close() -> None:
+        client.close()
+
+    def ping_mongo() -> None:
+        ping(client)
+
+    def ensure() -> None:
+        ensure_indexes(database)
+
+    return Catalog(
+        settings=settings,
+        clock=clock,
+        jobs=MongoJobRepository(database),
+        assets=MongoAssetRepository(database),
+        objects=MongoObjectRepository(database),
+        extractions=MongoExtractionRepository(database),
+        annotations=MongoAnnotationRepository(database),
+        records=MongoRecordReader(
+            database, named_keys=partial(named_keys, parse_url=store.parse_url)
+        ),
+        job_feed=MongoJobFeed(database),
+        feed=MongoChangeFeed(database),
+        generations=MongoGenerationRepository(database),
+        dirty=MongoDirtyRepository(database),
+        dead_letters=MongoDeadLetterRepository(database),
+        index_status=MongoIndexStatusRepository(database),
+        index_requests=MongoIndexRequestRepository(database),
+        store=store,
+        links=LinkSigner(_link_secret(settings), clock),
+        index_writer=TypesenseIndexWriter(engine_url, key, settings.index_prefix),
+        index_admin=TypesenseIndexAdmin(engine_url, key, settings.index_prefix),
+        search=TypesenseSearchReader(
+            engine_url,
+            key,
+            settings.index_prefix,
+            timeout_seconds=settings.search_timeout_ms / 1000,
+            cutoff_ms=settings.search_cutoff_ms,
+        ),
+        ensure_indexes=ensure,
+        ping_mongo=ping_mongo,
+        close=close,
+    )
+
+
+def open_store(settings: Settings) -> ObjectStore:
+    """Open the store that ``CATALOG_STORAGE`` names.
+
+    Raises:
+        InvalidRequestError: Unset, or neither ``s3://bucket`` nor ``file:///dir``.
+    """
+    address = _needed(settings.storage, "CATALOG_STORAGE")
+    parts = urlsplit(address)
+    if parts.scheme == "file" and parts.path:
+        root = Path(unquote(parts.path))
+        return DirectoryObjectStore(root, buckets=settings.storage_buckets)
+    if parts.scheme == "s3" and parts.netloc and parts.path in ("", "/"):
+        client = connect_s3(settings.s3_endpoint_url, settings.s3_region)
+        return S3ObjectStore(
+            parts.netloc,
+            client=client,
+            endpoint_url=settings.s3_endpoint_url,
+            buckets=settings.storage_buckets,
+        )
+    raise InvalidRequestError(
+        "CATALOG_STORAGE", "It must be `s3://bucket` or `file:///directory`."
+    )
+
+
+def _link_secret(settings: Settings) -> bytes:
+    secret = settings.link_secret
+    return (secret.get_secret_value() if secret else token_hex(32)).encode()
+
+
+def _needed(value: Value | None, name: str) -> Value:
+    if value is None:
+        raise InvalidRequestError(name, f"Set {name}, or start with `catalog up`.")
+    return value

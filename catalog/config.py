@@ -1,0 +1,120 @@
+"""All settings, read once from the environment (prefix ``CATALOG_``).
+
+``docs/settings.md`` is generated from this module by ``python -m catalog.settings_page``.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside; defaults suit one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="CATALOG_", frozen=True)
+
+    mongo_uri: SecretStr | None = Field(
+        default=None,
+        description="MongoDB to use (a replica set; change streams need one). "
+        "Unset: `catalog up` starts the bundled server.",
+    )
+    mongo_db: str = Field(
+        default="catalog", description="Database with the `jobs` records."
+    )
+    typesense_url: str | None = Field(
+        default=None,
+        description="Typesense to use, such as `http://127.0.0.1:8108`. "
+        "Unset: `catalog up` starts the bundled server.",
+    )
+    typesense_api_key: SecretStr | None = Field(
+        default=None, description="Admin key of that Typesense."
+    )
+    index_prefix: str = Field(
+        default="",
+        pattern=r"^[a-z0-9_]*$",
+        description="Put before the names of all search indexes and aliases, so that "
+        "several catalogs can share one Typesense.",
+    )
+    storage: str | None = Field(
+        default=None,
+        description="Where the bytes are: `s3://bucket` or `file:///directory`. "
+        "Unset: `catalog up` uses a directory under the data directory.",
+    )
+    storage_buckets: tuple[str, ...] = Field(
+        default=("content-generation-assets",),
+        description="Further bucket names that mean our store in the URLs of job "
+        'records (JSON list), such as `["old-name"]`. The seed\'s name by default.',
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, description="S3 endpoint other than AWS."
+    )
+    s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    auth: Literal["open", "token"] = Field(
+        default="open",
+        description="`open`: the caller is `userId`, the API binds to loopback only. "
+        "`token`: reserved until bearer tokens exist; refused at start.",
+    )
+    allow_remote: bool = Field(
+        default=False,
+        description="Let an `open` API bind to another address than loopback.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(
+        default=5000, ge=0, le=65535, description="Port of the API (the seed's 5000)."
+    )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        description="Bearer token of the admin. `catalog up` makes one.",
+    )
+    link_secret: SecretStr | None = Field(
+        default=None,
+        description="Key of the HMAC in file links. `catalog up` makes one; without "
+        "it links are signed with a key that lives as long as the process.",
+    )
+    link_seconds: int = Field(
+        default=3600,
+        ge=60,
+        le=604800,
+        description="How long links in lists and hits work, in seconds.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="Address of the API as callers see it; unset: as they called it.",
+    )
+    cdn_url: str | None = Field(
+        default=None, description="Reserved for the address of a CDN before storage."
+    )
+    data_dir: Path = Field(
+        default=Path(".catalog"), description="Data directory of `catalog up`."
+    )
+    rescan_seconds: int = Field(
+        default=300,
+        ge=1,
+        description="How often the whole store is listed and compared, in seconds.",
+    )
+    linger_ms: int = Field(
+        default=10,
+        ge=0,
+        le=50,
+        description="How long the indexer collects changes before it applies them, in "
+        "milliseconds (50 at most: batches are capped by time).",
+    )
+    search_timeout_ms: int = Field(
+        default=3000,
+        ge=50,
+        description="How long the API waits for Typesense before it degrades.",
+    )
+    search_cutoff_ms: int = Field(
+        default=500,
+        ge=5,
+        description="Time after which Typesense answers with what it has (partial).",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level that is logged."
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        default="auto",
+        description="`json`: one object a line; `text`; `auto`: text on a terminal.",
+    )

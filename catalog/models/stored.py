@@ -1,0 +1,77 @@
+"""What the catalog itself records beside jobs: objects, extractions, annotations."""
+
+from enum import StrEnum
+
+from pydantic import AwareDatetime
+
+from catalog.models.base import Model
+from catalog.models.ids import JobId, ObjectKey, UserId
+from catalog.models.transcript import TranscriptContent
+
+
+class ObjectState(StrEnum):
+    """Whether the bytes are there."""
+
+    PRESENT = "present"
+    MISSING = "missing"
+    """Named by a record, or seen before, but not in the store now."""
+    TOMBSTONE = "tombstone"
+    """Deleted by an event; its sequencer is kept so that late events lose."""
+
+
+class StoredObject(Model):
+    """What is known of one object in a store (a record of ``objects``).
+
+    ``sequencer`` is the padded S3 sequencer that wrote this state, empty where the
+    state comes from looking (HEAD, listing).
+    """
+
+    store: str
+    key: ObjectKey
+    state: ObjectState
+    size_bytes: int | None = None
+    etag: str | None = None
+    content_type: str | None = None
+    modified_at: AwareDatetime | None = None
+    checked_at: AwareDatetime | None = None
+    sequencer: str = ""
+    job_id: JobId | None = None
+    user_id: UserId | None = None
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the bytes are there."""
+        return self.state is ObjectState.PRESENT
+
+
+class Extraction(Model):
+    """What one extractor read out of one state of an object, or why it couldn't.
+
+    Identity is key + etag + extractor + version: a new file or a better extractor
+    makes a new record, so an old one is never wrong.
+    """
+
+    store: str
+    key: ObjectKey
+    etag: str
+    extractor: str
+    version: int
+    job_id: JobId | None = None
+    error: str | None = None
+    transcript: TranscriptContent | None = None
+
+
+class Annotation(Model):
+    """What a person changed on a job or an asset; ``None`` means: not changed.
+
+    ``target`` is an assetId or a jobId. Image beats job beats the job's metadata.
+    """
+
+    target: str
+    name: str | None = None
+    description: str | None = None
+    is_public: bool | None = None
+    shared_with: tuple[UserId, ...] | None = None
+    trashed_at: AwareDatetime | None = None
+    tags_added: tuple[str, ...] = ()
+    tags_removed: tuple[str, ...] = ()

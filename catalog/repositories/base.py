@@ -1,0 +1,338 @@
+"""Ports to the record in MongoDB: jobs, what the catalog knows beside them, the feed.
+
+The indexer's own state has its ports in ``catalog.repositories.index_state``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from catalog.access import Asker, Scope
+from catalog.errors import MalformedRecordError
+from catalog.models.asset import AssetRow, AssetType, AssetView
+from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
+from catalog.models.job import Job
+from catalog.models.page import Page
+from catalog.models.stored import Annotation, Extraction, StoredObject
+
+RootId = Any
+"""``_id`` of a job record: any BSON value, chosen by the record's writer."""
+
+
+# --- jobs, as the API reads them ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobQuery:
+    """A list of jobs.
+
+    Attributes:
+        user_id: Owner; ``None`` for everybody's.
+        type: ``type`` as the seed writes it.
+        status: Raw status.
+        since: ``createdAt`` at or after; aware.
+        until: ``createdAt`` at or before; aware.
+        sort: ``createdAt completedAt status type name``.
+        descending: Newest or last first.
+        limit: 1 to 1,000.
+        page_token: Of the previous page with the same filter and sort.
+    """
+
+    user_id: str | None = None
+    type: str | None = None
+    status: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    sort: str = "createdAt"
+    descending: bool = True
+    limit: int = 200
+    page_token: str | None = None
+
+
+class JobRepository(Protocol):
+    """Job records as their writer wrote them, ``_id`` left out."""
+
+    def find(self, job_id: JobId) -> Mapping[str, Any] | None:
+        """Read the newest record of this ``jobId``, or ``None``."""
+        ...
+
+    def page(self, query: JobQuery) -> Page[Mapping[str, Any]]:
+        """Read one page; ties are ordered by ``_id``, pages never overlap.
+
+        Raises:
+            InvalidQueryError: The page token is not of this query.
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        ...
+
+    def insert(self, record: Mapping[str, Any]) -> None:
+        """Add a record of our own (demo, submitted jobs).
+
+        Raises:
+            AlreadyExistsError: A record of this ``jobId`` exists.
+        """
+        ...
+
+
+# --- everything under a root, as the indexer reads it ------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RootBundle:
+    """Everything that the documents of one root are made from.
+
+    Attributes:
+        root: ``_id`` of the job record.
+        root_key: Its hash.
+        job: ``None`` when the record is gone, unreadable, or not the newest of its
+            ``jobId``: then the root has no documents.
+        malformed: Why the record can't be read at all.
+        shadowed_by: The newer root of the same ``jobId``, if there is one.
+        siblings: Other roots of the same ``jobId``.
+        annotations: By target (assetId or jobId).
+        objects: By key: those of the job's prefixes and those that the record names.
+        extractions: By key; only those of the object's present etag.
+        rows: What the read model holds of this root now.
+    """
+
+    root: RootId
+    root_key: RootKey
+    job: Job | None = None
+    malformed: MalformedRecordError | None = None
+    shadowed_by: RootId | None = None
+    siblings: tuple[RootId, ...] = ()
+    annotations: Mapping[str, Annotation] = field(default_factory=dict)
+    objects: Mapping[ObjectKey, StoredObject] = field(default_factory=dict)
+    extractions: Mapping[ObjectKey, Extraction] = field(default_factory=dict)
+    rows: tuple[AssetRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Bundles and the moment they are true of.
+
+    ``cluster_time`` is the server's operation time of the reads, as one integer
+    (seconds << 32 | increment).
+    """
+
+    cluster_time: int
+    bundles: tuple[RootBundle, ...]
+
+
+class RecordReader(Protocol):
+    """Reads what lies under roots, majority-committed."""
+
+    def read(self, roots: Sequence[RootId], *, not_before: int = 0) -> RecordBatch:
+        """Read everything under these roots.
+
+        Args:
+            roots: At most 1,000, without repetition.
+            not_before: Cluster time that the reads must include (causal session).
+
+        Returns:
+            One bundle per root, in order, also for roots that are gone.
+
+        Raises:
+            DependencyUnavailableError: retryable.
+        """
+        ...
+
+    def scan(self, after: RootId | None, limit: int) -> tuple[RootId, ...]:
+        """List roots in ``_id`` order (across BSON types), after one of them.
+
+        ``after=None`` starts at the beginning; fewer than ``limit`` means the end.
+        """
+        ...
+
+    def count(self) -> int:
+        """Estimate the number of job records, for progress."""
+        ...
+
+    def orphans(self, limit: int) -> tuple[RootId, ...]:
+        """List roots that the read model holds and that no job record bears."""
+        ...
+
+    def roots_of_jobs(self, job_ids: Iterable[JobId]) -> tuple[RootId, ...]:
+        """Find the roots of these jobs, duplicates included."""
+        ...
+
+    def roots_of_keys(self, keys: Iterable[ObjectKey]) -> tuple[RootId, ...]:
+        """Find the roots whose assets consist of, or wait for, these objects.
+
+        By the job that the layout names in the key and by ``assets.keys``.
+        """
+        ...
+
+    def rows_with_tag(
+        self, owner_key: str, tag_key: str, *, excluding_roots: Sequence[RootId]
+    ) -> frozenset[str]:
+        """Union of the ``acl`` of an owner's assets that bear a tag."""
+        ...
+
+
+# --- what the catalog writes beside jobs -------------------------------------------
+
+
+class ObjectRepository(Protocol):
+    """Records of ``objects``."""
+
+    def record(self, objects: Iterable[StoredObject]) -> int:
+        """Set states seen by looking (HEAD, listing); returns how many changed.
+
+        An unchanged state (same etag, size, state) is not written, so that no change
+        event arises. A record whose sequencer is newer wins (compare-and-set).
+        """
+        ...
+
+    def record_id(self, known: StoredObject) -> Any:  # noqa: ANN401  (any BSON value)
+        """``_id`` of an object's record, as ``Change.record_id`` tells it."""
+        ...
+
+    def present_under(self, store: str, prefix: str) -> Mapping[ObjectKey, str]:
+        """Keys and etags that are recorded as present under a prefix."""
+        ...
+
+
+class ExtractionRepository(Protocol):
+    """Records of ``extractions``."""
+
+    def record(self, extractions: Iterable[Extraction]) -> None:
+        """Add or replace; identity is store, key, etag, extractor, version."""
+        ...
+
+    def record_id(self, extraction: Extraction) -> Any:  # noqa: ANN401  (any BSON value)
+        """``_id`` of an extraction's record, as ``Change.record_id`` tells it."""
+        ...
+
+
+class AnnotationRepository(Protocol):
+    """Records of ``annotations``; edited by people from a later issue on."""
+
+    def find(self, targets: Iterable[str]) -> Mapping[str, Annotation]:
+        """Read by target (assetId or jobId)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AssetQuery:
+    """A plain list of assets: exact filters, no words, no facets.
+
+    Attributes:
+        asker: Who asks; compiled into the filter.
+        scope: Whose assets; with ``owner`` set, that owner's as far as visible.
+        types: Any of; empty for all.
+        tag_keys: All of.
+        statuses: Any of.
+        models: Any of.
+        since: ``createdAt`` at or after; aware.
+        until: ``createdAt`` at or before; aware.
+        words: For degraded search: every word must occur (MongoDB text index).
+        sort: ``createdAt completedAt updatedAt name sizeBytes`` (or the field names
+            of ``AssetRow`` view: ``duration wordCount``).
+        descending: Newest or largest first.
+        limit: 1 to 200.
+        page_token: Of the previous page with the same filter and sort.
+        timeout_seconds: MongoDB's ``maxTimeMS``.
+    """
+
+    asker: Asker
+    scope: Scope = Scope.OWN
+    types: tuple[AssetType, ...] = ()
+    tag_keys: tuple[str, ...] = ()
+    tag_keys_any: tuple[str, ...] = ()
+    tag_keys_none: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    speakers: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    words: str = ""
+    sort: str = "createdAt"
+    descending: bool = True
+    limit: int = 50
+    skip: int = 0
+    page_token: str | None = None
+    timeout_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAsset:
+    """An asset read by id, with what decides whether the asker may see it."""
+
+    view: AssetView
+    acl: tuple[str, ...]
+    is_trashed: bool = False
+
+
+class AssetRepository(Protocol):
+    """The read model ``assets``."""
+
+    def page(self, query: AssetQuery) -> Page[AssetView]:
+        """Read one page; pages never overlap; access is part of the query.
+
+        With ``words``, ordered by text score and paged by ``skip`` alone.
+
+        Raises:
+            InvalidQueryError: The page token is not of this query.
+            DependencyUnavailableError: MongoDB did not answer in time; retryable.
+        """
+        ...
+
+    def find(self, asset_id: str) -> tuple[FoundAsset, ...]:
+        """Resolve an assetId or bare jobId, whoever asks (see ``catalog.identity``).
+
+        Returns:
+            The asset of this id; for a jobId that is not an asset's own id, all
+            assets of the job; empty when there is none.
+        """
+        ...
+
+    def names_starting(
+        self, asker: Asker, prefix: str, limit: int
+    ) -> tuple[AssetView, ...]:
+        """Visible assets whose case-folded name starts so, for degraded suggest."""
+        ...
+
+    def replace(
+        self, rows: Iterable[AssetRow], *, delete: Iterable[DocumentId] = ()
+    ) -> None:
+        """Write rows whole and remove others; idempotent, majority-acknowledged."""
+        ...
+
+
+# --- live jobs, for the event streams ----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """A job record as it is now; ``record`` is ``None`` once it is deleted.
+
+    ``record`` has ``jobId userId status progress`` and ``error`` only.
+    """
+
+    root_key: RootKey
+    record: Mapping[str, Any] | None
+
+
+class JobFeed(Protocol):
+    """Follows all job records, for one thread per API process."""
+
+    def next_batch(self) -> list[JobChange]:
+        """Wait up to about one second for changes.
+
+        The first call opens the stream. After a break the stream is opened anew
+        "from now": subscribers must then re-read what they follow.
+
+        Raises:
+            DependencyUnavailableError: MongoDB is away; call again later; retryable.
+        """
+        ...
+
+    def find(self, job_id: JobId) -> JobChange | None:
+        """Read one job now (newest of its id)."""
+        ...
+
+    def close(self) -> None:
+        """Give the cursor back; idempotent."""
+        ...

@@ -1,0 +1,46 @@
+"""Reading assets: plain lists and single ones, always for someone who asks."""
+
+from catalog.access import Asker, may_see
+from catalog.errors import NotFoundError
+from catalog.models.asset import AssetView
+from catalog.models.page import Page
+from catalog.repositories.base import AssetQuery, AssetRepository
+
+
+class AssetService:
+    """What can be read without the search engine: exact lists and reads by id."""
+
+    def __init__(self, assets: AssetRepository) -> None:
+        """Stand on the read model ``assets``."""
+        self._assets = assets
+
+    def page(self, query: AssetQuery) -> Page[AssetView]:
+        """Read one page of a list; the asker's rights are part of the query.
+
+        Raises:
+            InvalidQueryError: The page token is not of this query.
+            DependencyUnavailableError: MongoDB did not answer in time; retryable.
+        """
+        return self._assets.page(query)
+
+    def find(self, asker: Asker, target: str) -> tuple[AssetView, ...]:
+        """Read the asset of an assetId, or all assets that a bare jobId means.
+
+        Args:
+            asker: Who asks.
+            target: An assetId or a jobId.
+
+        Returns:
+            At least one asset that the asker may see, in the job's order.
+
+        Raises:
+            NotFoundError: There is none, or none that the asker may know of.
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        found = self._assets.find(target)
+        visible = tuple(
+            one.view for one in found if not one.is_trashed and may_see(asker, one.acl)
+        )
+        if not visible:
+            raise NotFoundError("asset", target)
+        return visible

@@ -1,0 +1,294 @@
+"""Handing out bytes: download links, thumbnails, and the files behind our own links."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from math import ceil
+
+from catalog.access import Asker
+from catalog.clock import Clock
+from catalog.errors import (
+    FileMissingError,
+    InvalidQueryError,
+    NotFoundError,
+)
+from catalog.models.asset import AssetView, FileView
+from catalog.models.ids import ObjectKey
+from catalog.services.assets import AssetService
+from catalog.storage.base import ObjectInfo, ObjectStore
+from catalog.storage.links import LinkSigner, VerifiedLink, rounded_expiry
+
+MIN_EXPIRES_SECONDS = 60
+MAX_EXPIRES_SECONDS = 604_800
+"""Seven days, the limit of SigV4 (AWS General Reference, "Presigned URLs")."""
+
+_REDIRECT_SECONDS = 3600
+"""How long an address of the store works that one of our links leads to."""
+
+_DISPLAYED = frozenset(
+    {
+        *("image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"),
+        *("image/bmp", "image/tiff", "image/jxl", "image/heic"),
+        *("text/plain", "text/csv", "application/json"),
+    }
+)
+"""What a browser may show; anything else (SVG, HTML, …) it must save."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadFile:
+    """One file of a download.
+
+    Attributes:
+        name: As its asset lists it.
+        role: What it is to its asset.
+        address: Absolute, or a path of this API; ``None`` where the bytes are
+            missing.
+        size_bytes: ``None`` when unknown.
+        content_type: ``None`` when unknown.
+    """
+
+    name: str
+    role: str
+    address: str | None
+    size_bytes: int | None
+    content_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """Where the bytes of an asset can be fetched.
+
+    ``expires_at`` is ``None`` for a foreign address (it is not ours to limit).
+    ``files`` are all files of the asset's version, ``chosen`` among them.
+    """
+
+    chosen: DownloadFile
+    expires_at: datetime | None
+    files: tuple[DownloadFile, ...]
+
+
+class DownloadService:
+    """Where an asset's bytes can be fetched, for those who may see it."""
+
+    def __init__(
+        self, assets: AssetService, store: ObjectStore, links: LinkSigner, clock: Clock
+    ) -> None:
+        """Stand on the assets, the store and the signer of links."""
+        self._assets = assets
+        self._store = store
+        self._links = links
+        self._clock = clock
+
+    def download(
+        self,
+        asker: Asker,
+        target: str,
+        *,
+        expires_seconds: int = 3600,
+        version: int | None = None,
+        file_name: str | None = None,
+    ) -> Download:
+        """Make addresses that work for a while without further rights.
+
+        Args:
+            asker: Who asks.
+            target: An assetId or a jobId.
+            expires_seconds: How long they work, 60 to 604,800.
+            version: Which version; the newest by default.
+            file_name: Which file; the most important one that is there by default.
+
+        Raises:
+            InvalidQueryError: ``expires`` is out of range.
+            NotFoundError: There is no such asset (for the asker), version or file.
+            FileMissingError: The record names the file, the store does not have it.
+            DependencyUnavailableError: MongoDB or storage is away; retryable.
+        """
+        if not MIN_EXPIRES_SECONDS <= expires_seconds <= MAX_EXPIRES_SECONDS:
+            raise InvalidQueryError(
+                "expires",
+                f"It must be from {MIN_EXPIRES_SECONDS} to {MAX_EXPIRES_SECONDS} "
+                "seconds.",
+            )
+        views = self._assets.find(asker, target)
+        files = _files(views, version, target)
+        chosen = _chosen(files, file_name, target)
+        expires_in = timedelta(seconds=expires_seconds)
+        # Whole seconds, rounded up: a link never dies before its answer says so.
+        expires_at = ceil((self._clock.now() + expires_in).timestamp())
+        return Download(
+            chosen=self._address(chosen, expires_in, expires_at),
+            expires_at=None
+            if "url" in chosen
+            else datetime.fromtimestamp(expires_at, UTC),
+            files=tuple(self._listed(file, expires_at) for file in files),
+        )
+
+    def thumbnail(self, asker: Asker, target: str, *, link_seconds: int) -> str:
+        """Make the path of a link to an asset's small picture.
+
+        Args:
+            asker: Who asks.
+            target: An assetId or a jobId (then its first asset that has a picture).
+            link_seconds: How long the link works at least.
+
+        Raises:
+            NotFoundError: There is no such asset for the asker, or it has no picture.
+        """
+        views = self._assets.find(asker, target)
+        keys = (view.get("thumbnail") for view in views)
+        key = next((key for key in keys if key is not None), None)
+        if key is None:
+            raise NotFoundError("thumbnail of asset", target)
+        expires_at = rounded_expiry(self._clock.now(), link_seconds)
+        return self._links.path(ObjectKey(key), expires_at=expires_at)
+
+    def _address(
+        self, file: FileView, expires_in: timedelta, expires_at: int
+    ) -> DownloadFile:
+        """Look at the object itself: what the record says of it may be old."""
+        name, role = file["name"], file["role"]
+        key = file.get("key")
+        if key is None:
+            return DownloadFile(
+                name,
+                role,
+                file.get("url"),
+                file.get("sizeBytes"),
+                file.get("contentType"),
+            )
+        try:
+            info = self._store.head(ObjectKey(key))
+        except NotFoundError as exc:
+            raise FileMissingError(name) from exc
+        address = self._store.presign(
+            info.key, expires_in=expires_in, file_name=name, is_attachment=True
+        ) or self._links.path(
+            info.key, expires_at=expires_at, file_name=name, is_attachment=True
+        )
+        content_type = info.content_type or file.get("contentType")
+        return DownloadFile(name, role, address, info.size_bytes, content_type)
+
+    def _listed(self, file: FileView, expires_at: int) -> DownloadFile:
+        """Describe one of several files as the record knows it, at no cost."""
+        key = file.get("key")
+        address = file.get("url")
+        if file.get("missing"):
+            address = None
+        elif key is not None:
+            address = self._links.path(
+                ObjectKey(key),
+                expires_at=expires_at,
+                file_name=file["name"],
+                is_attachment=True,
+            )
+        return DownloadFile(
+            name=file["name"],
+            role=file["role"],
+            address=address,
+            size_bytes=file.get("sizeBytes"),
+            content_type=file.get("contentType"),
+        )
+
+
+def _files(
+    views: tuple[AssetView, ...], version: int | None, target: str
+) -> list[FileView]:
+    """List the files of one version of each asset, the most important first."""
+    chosen = [
+        [one for one in view["versions"] if one["version"] == version]
+        if version is not None
+        else view["versions"][-1:]
+        for view in views
+    ]
+    states = list(chain.from_iterable(chosen))
+    if version is not None and not states:
+        raise NotFoundError("version", f"{version} of {target}")
+    return [file for state in states for file in state["files"]]
+
+
+def _chosen(files: list[FileView], file_name: str | None, target: str) -> FileView:
+    if file_name is not None:
+        named = [file for file in files if file["name"] == file_name]
+        if not named:
+            raise NotFoundError("file", f"{file_name} of {target}")
+        files = named
+    if not files:
+        raise NotFoundError("file of asset", target)
+    there = (file for file in files if not file.get("missing"))
+    return next(there, files[0])
+
+
+class FileService:
+    """The bytes behind our own links; the link itself is the right to them."""
+
+    def __init__(self, store: ObjectStore, links: LinkSigner, clock: Clock) -> None:
+        """Stand on the store and the signer of links."""
+        self._store = store
+        self._links = links
+        self._clock = clock
+
+    def verify(self, key: str, params: Mapping[str, str]) -> VerifiedLink:
+        """Check a link that came back.
+
+        Raises:
+            InvalidLinkError: It is forged or has expired.
+        """
+        return self._links.verify(key, params)
+
+    def remaining_seconds(self, link: VerifiedLink) -> int:
+        """Tell how long the link still works; at least 1."""
+        return max(1, int(link.expires_at - self._clock.now().timestamp()))
+
+    def elsewhere(self, link: VerifiedLink, content_type: str | None) -> str | None:
+        """Sign an address of the store itself, or ``None`` if we serve the bytes.
+
+        Args:
+            link: Checked.
+            content_type: As the name of the file suggests; decides what is shown.
+        """
+        seconds = min(self.remaining_seconds(link), _REDIRECT_SECONDS)
+        return self._store.presign(
+            link.key,
+            expires_in=timedelta(seconds=seconds),
+            file_name=link.file_name,
+            is_attachment=link.is_attachment or not is_displayed(content_type),
+        )
+
+    def head(self, link: VerifiedLink) -> ObjectInfo:
+        """Look at the object.
+
+        Raises:
+            FileMissingError: Its bytes are not in the store.
+            DependencyUnavailableError: Storage is away; retryable.
+        """
+        try:
+            return self._store.head(link.key)
+        except NotFoundError as exc:
+            raise FileMissingError(file_name_of(link)) from exc
+
+    def stream(self, link: VerifiedLink, start: int, length: int) -> Iterator[bytes]:
+        """Read a range piece by piece; the first piece is read at once.
+
+        Raises:
+            FileMissingError: Its bytes are not in the store (any more).
+            DependencyUnavailableError: Storage is away; retryable.
+        """
+        pieces = self._store.stream(link.key, start=start, length=length)
+        try:
+            first = next(pieces, b"")
+        except NotFoundError as exc:
+            raise FileMissingError(file_name_of(link)) from exc
+        return chain((first,), pieces)
+
+
+def file_name_of(link: VerifiedLink) -> str:
+    """Name the file of a link: as it says, else the last part of the key."""
+    return link.file_name or link.key.rpartition("/")[2]
+
+
+def is_displayed(content_type: str | None) -> bool:
+    """Decide whether a browser may show it instead of saving it (nothing active)."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind in _DISPLAYED or kind.startswith(("audio/", "video/"))

@@ -1,0 +1,63 @@
+"""Completing what somebody types: names, tags, speakers, models."""
+
+from catalog.access import Scope
+from catalog.models.asset import AssetView
+from catalog.repositories.base import AssetRepository
+from catalog.search.base import SearchQuery, Suggestions
+from catalog.services.search import Answered, SearchService, check
+
+MAX_SUGGESTIONS = 20
+
+
+class SuggestionService:
+    """Suggestions under the asker's rights; used from one event loop."""
+
+    def __init__(self, search: SearchService, assets: AssetRepository) -> None:
+        """Stand on search, with the read model as a reserve."""
+        self._search = search
+        self._assets = assets
+
+    async def suggest(
+        self, query: SearchQuery, *, limit: int = 8
+    ) -> Answered[Suggestions]:
+        """Complete ``query.words``.
+
+        Args:
+            query: Who asks, in which scope, and what was typed.
+            limit: How many of each kind, 1 to 20.
+
+        Returns:
+            Names and tags (with counts under the asker's rights), speakers and
+            models; names alone when MongoDB answered.
+
+        Raises:
+            InvalidQueryError: A value of the query can't be used; names it.
+            DependencyUnavailableError: Neither the engine nor MongoDB answered.
+        """
+        check(query)
+        return await self._search.answer(
+            lambda reader: reader.suggest(query, limit=limit),
+            lambda: self._look_up(query, limit),
+        )
+
+    def _look_up(self, query: SearchQuery, limit: int) -> Suggestions:
+        prefix = query.words.strip().casefold()
+        if not prefix:
+            return Suggestions()
+        # The look-up knows no narrower scope than *visible*, hence the surplus.
+        found = self._assets.names_starting(query.asker, prefix, limit * 4)
+        names = tuple(view for view in found if _is_in_scope(view, query))
+        return Suggestions(names=names[:limit])
+
+
+def _is_in_scope(view: AssetView, query: SearchQuery) -> bool:
+    user_id = query.asker.user_id
+    match query.scope:
+        case Scope.VISIBLE:
+            return True
+        case Scope.PUBLIC:
+            return view["isPublic"]
+        case Scope.OWN:
+            return user_id is None or view["userId"] == user_id
+        case Scope.SHARED:
+            return user_id is None or user_id in view.get("sharedWith", [])

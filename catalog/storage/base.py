@@ -1,0 +1,142 @@
+"""Port to the bytes: what the catalog needs of an object store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import BinaryIO, Protocol
+
+from catalog.models.ids import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """One object as the store describes it.
+
+    Attributes:
+        key: Full key.
+        size_bytes: Size of the content.
+        etag: Opaque, without quotes; changes whenever the content changes.
+        modified_at: Aware.
+        content_type: As stored, or derived from the key's ending; ``None`` in
+            listings of stores that do not list it.
+    """
+
+    key: ObjectKey
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    content_type: str | None = None
+
+
+class ObjectStore(Protocol):
+    """Holds the bytes of assets; the catalog holds only their keys.
+
+    All methods are thread-safe. Keys are as ``catalog.storage.keys`` builds them; a
+    key that is empty, absolute or leaves the store raises ``InvalidObjectKeyError``.
+    """
+
+    @property
+    def store_id(self) -> str:
+        """Stable name of this store (``s3://bucket`` or ``directory``)."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Address as in ``CATALOG_STORAGE`` (``s3://bucket`` or ``file:///dir``)."""
+        ...
+
+    def head(self, key: ObjectKey) -> ObjectInfo:
+        """Look at one object without reading it.
+
+        Raises:
+            NotFoundError: Nothing is stored under ``key``.
+            DependencyUnavailableError: The store did not answer; retryable.
+        """
+        ...
+
+    def read(
+        self, key: ObjectKey, *, start: int = 0, length: int | None = None
+    ) -> bytes:
+        """Read a range of an object into memory.
+
+        Args:
+            key: Which object.
+            start: First byte, from 0. At or beyond the end: empty.
+            length: How many bytes at most; ``None`` to the end.
+
+        Raises:
+            NotFoundError: Nothing is stored under ``key``.
+            DependencyUnavailableError: The store did not answer; retryable.
+        """
+        ...
+
+    def stream(
+        self, key: ObjectKey, *, start: int = 0, length: int | None = None
+    ) -> Iterator[bytes]:
+        """Read a range piece by piece (at most 1 MiB each); raises as ``read``."""
+        ...
+
+    def write(
+        self,
+        key: ObjectKey,
+        content: bytes | BinaryIO,
+        *,
+        content_type: str | None = None,
+    ) -> ObjectInfo:
+        """Store an object whole or not at all, replacing any other of this key.
+
+        Idempotent. A reader sees the old content or the new, never a part.
+
+        Raises:
+            DependencyUnavailableError: Nothing was stored; retryable.
+        """
+        ...
+
+    def delete(self, key: ObjectKey) -> None:
+        """Remove an object; succeeds when there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """List all objects whose key starts with ``prefix``, ordered by key.
+
+        Raises:
+            DependencyUnavailableError: The listing broke off; what was yielded is
+                not the whole, so nothing may be concluded from what was absent.
+        """
+        ...
+
+    def presign(
+        self,
+        key: ObjectKey,
+        *,
+        expires_in: timedelta,
+        file_name: str | None = None,
+        content_type: str | None = None,
+        is_attachment: bool = False,
+    ) -> str | None:
+        """Sign a GET address of the store itself.
+
+        Args:
+            key: Which object; need not exist.
+            expires_in: From one second to seven days (SigV4's limit).
+            file_name: Name that a browser saves it under.
+            content_type: Overrides the stored one in the answer.
+            is_attachment: Whether a browser must save, not show.
+
+        Returns:
+            The address, or ``None`` for a store that has no address of its own (the
+            API then serves the bytes).
+        """
+        ...
+
+    def parse_url(self, url: str) -> ObjectKey | None:
+        """Find the key that a URL of our store names, whatever its form.
+
+        Args:
+            url: ``s3://``, path-style, virtual-hosted, endpoint or ``file://``; a
+                query string (a signature) is ignored.
+
+        Returns:
+            The key, or ``None`` for an address that is not in this store.
+        """
+        ...

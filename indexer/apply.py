@@ -1,0 +1,240 @@
+"""The one road into the index: roots → re-read → describe → project → proven.
+
+Nothing else writes documents. Live changes, backfill, retries, rescans and repairs all
+call ``prepare`` and ``commit`` (``apply`` does both). Rows of the read model are
+replaced last, so whatever a crash interrupts is done again in full.
+"""
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from catalog.clock import Clock
+from catalog.errors import CatalogError, DependencyUnavailableError
+from catalog.models.asset import Asset, AssetRow
+from catalog.models.ids import DocumentId, RootKey
+from catalog.repositories.base import AssetRepository, RecordReader, RootId
+from catalog.repositories.index_state import DeadLetter
+from catalog.search.base import IndexWriter
+from catalog.search.projection import (
+    ProjectedAsset,
+    documents_of,
+    minimal_document,
+    row_of,
+)
+from indexer.batching import unique_by
+from indexer.bulk import Bulk, Refused
+from indexer.checkpoint import Checkpoint
+from indexer.learning import Learned, Learner
+from indexer.marks import Marks
+from indexer.tags import TagIndex
+
+log = logging.getLogger(__name__)
+
+FUSE_DOCUMENTS = 200
+"""More refused documents than this, and most of a batch: not poison but our mistake."""
+
+
+class FuseBlownError(CatalogError):
+    """The engine refuses nearly everything: the projection or the schema is wrong."""
+
+    code = "fuse_blown"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was read of a batch of roots, described, not yet written."""
+
+    sequence: int
+    learned: tuple[Learned, ...]
+
+    @property
+    def roots(self) -> tuple[RootId, ...]:
+        """The roots of the batch."""
+        return tuple(one.bundle.root for one in self.learned)
+
+    @property
+    def root_keys(self) -> tuple[RootKey, ...]:
+        """Their hashes."""
+        return tuple(one.bundle.root_key for one in self.learned)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedBatch:
+    """What became of a batch.
+
+    Attributes:
+        roots: Number of roots.
+        assets: Documents that the ``assets`` index now holds of them, proven.
+        segments: Likewise of ``segments``.
+        written: Documents sent in this pass.
+        root_keys: Hashes of the roots.
+        sequence: ``_seq`` of what was written.
+    """
+
+    roots: int
+    assets: int
+    segments: int
+    written: int
+    root_keys: tuple[RootKey, ...]
+    sequence: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """One asset on its way."""
+
+    asset: Asset
+    learned: Learned
+    row: AssetRow
+    is_written: bool = False
+    has_document: bool = False
+    segments: int = 0
+    refusals: list[str] = field(default_factory=list)
+
+
+class Applier:
+    """Writes one generation; the only writer of documents.
+
+    ``prepare`` and ``commit`` may run in two threads (the next batch is read while
+    this one is written), each of them in one thread at a time.
+    """
+
+    def __init__(
+        self,
+        *,
+        checkpoint: Checkpoint,
+        records: RecordReader,
+        assets: AssetRepository,
+        writer: IndexWriter,
+        learner: Learner,
+        marks: Marks,
+        tags: TagIndex,
+        clock: Clock,
+    ) -> None:
+        """Write into the generation of ``checkpoint``."""
+        self._checkpoint = checkpoint
+        self._records = records
+        self._assets = assets
+        self._writer = writer
+        self._learner = learner
+        self._marks = marks
+        self._tags = tags
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def apply(
+        self,
+        roots: Sequence[RootId],
+        *,
+        not_before: int = 0,
+        force: bool = False,
+        recheck: bool = False,
+    ) -> AppliedBatch:
+        """Make the index agree with the record for these roots.
+
+        Idempotent; a failed call is to be repeated with ``force``.
+
+        Args:
+            roots: At most 500, without repetition.
+            not_before: Cluster time that the reads must include.
+            force: Trust nothing that was proven before: write everything.
+            recheck: Look again for objects that are recorded as missing.
+
+        Raises:
+            DependencyUnavailableError: Nothing may be concluded; retryable.
+            NotFoundError: The generation's indexes are gone.
+            FuseBlownError: The engine refuses nearly everything.
+        """
+        prepared = self.prepare(roots, not_before=not_before, recheck=recheck)
+        return self.commit(prepared, force=force, rechecked=recheck)
+
+    def prepare(
+        self, roots: Sequence[RootId], *, not_before: int = 0, recheck: bool = False
+    ) -> Prepared:
+        """Read and describe; see ``apply``."""
+        batch = self._records.read(roots, not_before=not_before)
+        sequence = self._checkpoint.next_sequence(batch.cluster_time)
+        return Prepared(
+            sequence, tuple(self._learner.learn(batch.bundles, recheck=recheck))
+        )
+
+    def commit(
+        self,
+        prepared: Prepared,
+        *,
+        force: bool = False,
+        rechecked: bool = False,
+        is_fresh: bool = False,
+    ) -> AppliedBatch:
+        """Write, prove, and only then replace the rows; see ``apply``.
+
+        Args:
+            prepared: Of this applier.
+            force: See ``apply``.
+            rechecked: Whether missing objects were looked for again.
+            is_fresh: The generation never held anything of these roots, so nothing
+                can be left over: skip the count.
+        """
+        try:
+            return self._commit(
+                prepared, force=force, rechecked=rechecked, is_fresh=is_fresh
+            )
+        except BaseException:
+            self._tags.forget()
+            raise
+
+    def _commit(
+        self, prepared: Prepared, *, force: bool, rechecked: bool, is_fresh: bool
+    ) -> AppliedBatch:
+        pass_ = _Pass(self._writer, self._pool, self._checkpoint, prepared)
+        pass_.upsert(force=force)
+        if not is_fresh:
+            pass_.sweep()
+            pass_.verify()
+        rows = pass_.rows()
+        before = tuple(row for one in prepared.learned for row in one.bundle.rows)
+        errors = self._write_tags(before, rows, prepared, force=force)
+        kept = {row.document_id for row in rows}
+        gone = [row.document_id for row in before if row.document_id not in kept]
+        changed = pass_.changed_rows()
+        if changed or gone:
+            self._assets.replace(changed, delete=gone)
+        self._marks.settle(
+            prepared.learned, pass_.letters(errors), rechecked=rechecked
+        )
+        return AppliedBatch(
+            roots=len(prepared.learned),
+            assets=pass_.expected[0],
+            segments=pass_.expected[1],
+            written=pass_.written,
+            root_keys=prepared.root_keys,
+            sequence=prepared.sequence,
+        )
+
+    def _write_tags(
+        self,
+        before: Sequence[AssetRow],
+        now: Sequence[AssetRow],
+        prepared: Prepared,
+        *,
+        force: bool,
+    ) -> list[str]:
+        target = self._checkpoint.target
+        changes = self._tags.changes(
+            before,
+            now,
+            prepared.roots,
+            target=target,
+            sequence=prepared.sequence,
+            force=force,
+        )
+        errors = self._tags.write(changes, self._writer, target.tags)
+        for error in errors:
+            log.error("a tag was refused", extra={"error": error})
+        return errors

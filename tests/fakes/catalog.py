@@ -1,0 +1,134 @@
+"""A whole catalog of fakes, for tests of what stands on it."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from catalog.bootstrap import Catalog
+from catalog.clock import ManualClock
+from catalog.config import Settings
+from catalog.repositories.index_state import IndexStatus
+from catalog.storage.links import LinkSigner
+from tests.fakes.assets import FakeAssetRepository
+from tests.fakes.failing import Failing
+from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
+from tests.fakes.search import FakeSearchReader
+from tests.fakes.store import FakeStore
+
+NOW = datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
+
+
+def index_status(**changes: Any) -> IndexStatus:  # noqa: ANN401
+    """Make the heartbeat of a healthy indexer at ``NOW``."""
+    healthy: dict[str, Any] = {
+        "generation": 1,
+        "state": "serving",
+        "lag_ms": 0,
+        "applied": 10,
+        "done": 10,
+        "total": 10,
+        "dirty": 0,
+        "dead_letters": 0,
+        "is_degraded": False,
+        "documents": {"assets": 10},
+        "beat_at": NOW,
+    }
+    return IndexStatus(**(healthy | changes))
+
+
+class FakeIndexStatusRepository(Failing):
+    """See ``IndexStatusRepository``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status: IndexStatus | None = index_status()
+
+    def read(self) -> IndexStatus | None:
+        self.check()
+        return self.status
+
+    def write(self, status: IndexStatus) -> None:
+        self.check()
+        self.status = status
+
+
+class FakeIndexAdmin(Failing):
+    """Of ``IndexAdmin`` only what says that the engine is there."""
+
+    def engine_version(self) -> str:
+        self.check()
+        return "0.24.1"
+
+
+class FakePing(Failing):
+    """Looks whether MongoDB is there."""
+
+    def __call__(self) -> None:
+        self.check()
+
+
+class Unused:
+    """A part that the code under test has no business with."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:  # noqa: ANN401
+        message = f"catalog.{self._name}.{attribute} is not for the API's tests"
+        raise AssertionError(message)
+
+
+@dataclass
+class FakeParts:
+    """The fakes that a test arranges and looks at; ``catalog()`` wires them."""
+
+    settings: Settings = field(
+        default_factory=lambda: Settings(admin_token=SecretStr("admin"))
+    )
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    jobs: FakeJobRepository = field(default_factory=FakeJobRepository)
+    job_feed: FakeJobFeed = field(default_factory=FakeJobFeed)
+    assets: FakeAssetRepository = field(default_factory=FakeAssetRepository)
+    search: FakeSearchReader = field(default_factory=FakeSearchReader)
+    store: FakeStore = field(default_factory=FakeStore)
+    index_status: FakeIndexStatusRepository = field(
+        default_factory=FakeIndexStatusRepository
+    )
+    index_admin: FakeIndexAdmin = field(default_factory=FakeIndexAdmin)
+    ping_mongo: FakePing = field(default_factory=FakePing)
+
+    def catalog(self) -> Catalog:
+        """Wire the fakes; whatever has none refuses to be touched."""
+        parts: dict[str, Any] = {
+            name: Unused(name)
+            for name in (
+                "objects",
+                "extractions",
+                "annotations",
+                "records",
+                "feed",
+                "generations",
+                "dirty",
+                "dead_letters",
+                "index_requests",
+                "index_writer",
+            )
+        }
+        return Catalog(
+            settings=self.settings,
+            clock=self.clock,
+            jobs=self.jobs,
+            assets=self.assets,
+            job_feed=self.job_feed,
+            index_status=self.index_status,
+            store=self.store,
+            links=LinkSigner(b"secret", self.clock),
+            index_admin=self.index_admin,  # type: ignore[arg-type]
+            search=self.search,
+            ensure_indexes=lambda: None,
+            ping_mongo=self.ping_mongo,
+            close=lambda: None,
+            **parts,
+        )
