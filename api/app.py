@@ -2,32 +2,39 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 from fastapi import FastAPI
 
 from api.errors import install_error_handlers
+from api.metrics import ApiMetrics
+from api.middleware import RequestMiddleware
+from api.openapi import OTHER_PROBLEMS, TAGS, describe
+from api.pages import install_pages
+from api.readiness import Examiner
 from api.responses import JsonResponse
+from api.routers import (
+    assets,
+    downloads,
+    files,
+    health,
+    jobs,
+    search,
+    stream,
+    suggest,
+)
+from api.streams import JobStreams
 from catalog.bootstrap import Catalog
 
 _ROUTERS = (
-    "jobs",
-    "stream",
-    "search",
-    "assets",
-    "downloads",
-    "suggest",
-    "files",
-    "health",
+    jobs.router,
+    search.router,  # before assets: /api/assets/search is not an assetId
+    assets.router,
+    suggest.router,
+    downloads.router,
+    files.router,
+    stream.router,
+    health.router,
 )
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    catalog: Catalog = app.state.catalog
-    yield
-    await catalog.search.close()
 
 
 def create_app(catalog: Catalog) -> FastAPI:
@@ -37,15 +44,36 @@ def create_app(catalog: Catalog) -> FastAPI:
         catalog: What everything is asked of; the caller closes it.
     """
     app = FastAPI(
-        title="Asset catalog",
         default_response_class=JsonResponse,
         docs_url=None,
         redoc_url=None,
+        openapi_tags=TAGS,
+        responses=OTHER_PROBLEMS,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
     )
+    metrics = ApiMetrics()
     app.state.catalog = catalog
+    app.state.metrics = metrics
+    app.state.examiner = Examiner(catalog)
+    app.state.streams = JobStreams(catalog.job_feed, catalog.clock, metrics)
     install_error_handlers(app)
-    for name in _ROUTERS:
-        if find_spec(f"api.routers.{name}") is not None:
-            app.include_router(import_module(f"api.routers.{name}").router)
+    for router in _ROUTERS:
+        app.include_router(router)
+    install_pages(app)
+    app.add_middleware(RequestMiddleware, metrics=metrics)
+    describe(app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    catalog: Catalog = app.state.catalog
+    streams: JobStreams = app.state.streams
+    try:
+        yield
+    finally:
+        streams.close()
+        await streams.join()
+        await catalog.search.close()

@@ -136,6 +136,7 @@ WordsParam = Annotated[
 
 # --- times -------------------------------------------------------------------------
 
+_TOO_LONG = 40
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 
@@ -160,7 +161,8 @@ def _moment(text: object, of_day: time, of_second: timedelta) -> datetime | None
         if _DATE.match(value):
             day = datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC)
             return datetime.combine(day.date(), of_day, tzinfo=UTC)
-        found = datetime.fromisoformat(value)
+        # cut, because Python would read six hundred ones as a time
+        found = datetime.fromisoformat(value if len(value) < _TOO_LONG else "")
         found = found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
         return found if "." in value else found + of_second
     except (ValueError, OverflowError) as exc:
@@ -256,9 +258,9 @@ def parse_asset_types(values: object) -> tuple[AssetType, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def job_type_named(name: str | None) -> str | None:
+def job_type_named(name: str) -> str:
     """Translate an asset type to the job type; a foreign type stays as it is."""
-    return _TO_JOB.get(name, name) if name else None
+    return _TO_JOB.get(name, name)
 
 
 AssetTypesParam = Annotated[

@@ -12,6 +12,7 @@ from catalog.errors import InvalidObjectKeyError
 from catalog.models.asset import AssetType, AssetView, FileRole, FileView, VersionView
 from catalog.models.ids import ObjectKey
 from catalog.search.base import Hit, Moment, SearchAnswer, Suggestions
+from catalog.services.search import Answered
 from catalog.storage.links import LinkSigner
 
 Wire = dict[str, Any]
@@ -332,3 +333,12 @@ def suggestions(found: Suggestions) -> Wire:
         kind: [{"value": one.value, "count": one.count} for one in values]
         for kind, values in counts.items()
     }
+
+
+def standing(answered: Answered[Any]) -> Wire:
+    """Say how fresh the index is, and whether MongoDB answered in its stead."""
+    index = answered.index
+    facts: Wire = {"index": {"lagMs": index.lag_ms, "generation": index.generation}}
+    if answered.degraded_because is not None:
+        facts |= {"degraded": True, "reason": answered.degraded_because}
+    return facts

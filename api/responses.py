@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 from typing_extensions import override
 
 Scope = Mapping[str, Any]
@@ -32,8 +32,8 @@ def _encodable(value: object) -> object:
     return value
 
 
-class JsonResponse(Response):
-    """JSON, several times faster than the standard library writes it.
+class JsonResponse(JSONResponse):
+    """JSON by orjson, several times faster than the standard library writes it.
 
     Return it with ready data from an endpoint; ``response_model`` then only
     documents.

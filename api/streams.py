@@ -7,9 +7,10 @@ reader costs one state and sees the latest one.
 
 import asyncio
 import logging
+import math
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,8 @@ RETRY_MS = 2000
 
 _EVENT_ID = re.compile(r"([^/]{0,300})/([0-9.e+-]{0,32})(/done)?\Z", re.ASCII)
 _MAX_BACKOFF_SECONDS = 5.0
+_CHECK_SECONDS = 30.0
+"""How often all followed jobs are read again, whatever the feed said: a safety net."""
 _JOIN_SECONDS = 3.0
 
 
@@ -69,7 +72,11 @@ GONE = JobState(status="", is_gone=True)
 def state_of(record: Mapping[str, Any]) -> JobState:
     """Read the state out of a job record, whatever its writer put there."""
     progress = record.get("progress")
-    is_number = isinstance(progress, int | float) and not isinstance(progress, bool)
+    is_number = (
+        isinstance(progress, int | float)
+        and not isinstance(progress, bool)
+        and math.isfinite(progress)
+    )
     return JobState(
         status=str(record.get("status", "")),
         progress=progress if is_number else None,
@@ -92,7 +99,7 @@ class Known:
     def event_id(self) -> str:
         """The id of the event that told it."""
         done = "/done" if self.is_done else ""
-        return f"{quote(self.status, safe='')}/{self.progress}{done}"
+        return f"{quote(self.status, safe='', errors='replace')}/{self.progress}{done}"
 
     @staticmethod
     def parse(event_id: str | None) -> "Known":
@@ -150,7 +157,9 @@ def _event(name: str, data: bytes, event_id: str) -> bytes:
 class Subscription:
     """One open stream's place: the newest state that it has not taken yet."""
 
-    def __init__(self, job_id: str, may_see: Callable[[Mapping[str, Any]], bool]) -> None:
+    def __init__(
+        self, job_id: str, may_see: Callable[[Mapping[str, Any]], bool]
+    ) -> None:
         """Follow a job as long as ``may_see`` says so of its record."""
         self.job_id = job_id
         self.root_key: RootKey | None = None
@@ -270,13 +279,15 @@ class JobStreams:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         backoff = 0.0
         has_gap = True  # what was read before the feed stood may have changed since
+        checked_at = self._clock.monotonic()
         while not self._stop.is_set():
             try:
                 changes = self._feed.next_batch()
-                if has_gap:
+                if has_gap or self._clock.monotonic() - checked_at > _CHECK_SECONDS:
                     changes = [*changes, *self._read_again()]
+                    checked_at = self._clock.monotonic()
                 has_gap, backoff = False, 0.0
-            except Exception as error:  # noqa: BLE001  (the loop boundary)
+            except Exception as error:
                 has_gap = True
                 self._metrics.feed_breaks.inc()
                 backoff = min(max(0.1, backoff * 2), _MAX_BACKOFF_SECONDS)
@@ -340,7 +351,7 @@ async def stream_events(
     subscription: Subscription,
     known: Known,
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """Write a stream: what is new at once, then changes, heartbeats between them.
 
     Ends at a final state and when the subscription is closed.

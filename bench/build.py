@@ -54,9 +54,7 @@ def build(world: World) -> list[Figure]:
     middle = [rss for _, rss, done in samples if total * 0.2 <= done <= total * 0.5]
     end = [rss for _, rss, done in samples if done > total * 0.5]
     growth = max(end, default=0) / max(middle, default=1) if middle and end else 1.0
-    say(
-        f"built {documents} documents in {seconds:.1f} s, raw import {raw_seconds:.1f} s"
-    )
+    say(f"{documents} documents: built in {seconds:.1f} s, raw in {raw_seconds:.1f} s")
     return [
         Figure("initial build", documents / seconds, "documents/s"),
         Figure("raw bulk import", documents / raw_seconds, "documents/s"),

@@ -32,13 +32,14 @@ class Zipf:
         self._weights = list(accumulate(1 / (rank + 2.7) for rank in range(size)))
 
     def draw(self, random_: random.Random, count: int) -> list[int]:
+        """Draw ``count`` ranks, from 0."""
         return random_.choices(self._ranks, cum_weights=self._weights, k=count)
 
 
 def _make_words(random_: random.Random, count: int) -> list[str]:
-    onsets = "b c d f g h j k l m n p r s t v w z br cl dr fl gr pl st tr sh ch".split()
-    vowels = "a e i o u ai ea ou".split()
-    codas = ["", "n", "r", "s", "t", "l", "m", "ck", "nd", "st"]
+    onsets = (*"bcdfghjklmnprstvwz", "br", "cl", "dr", "fl", "st", "tr", "sh")
+    vowels = (*"aeiou", "ai", "ea", "ou")
+    codas = ("", *"nrstlm", "ck", "nd", "st")
     words: dict[str, None] = {}
     while len(words) < count:
         syllables = 1 + min(3, int(random_.expovariate(0.9)))

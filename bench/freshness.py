@@ -11,6 +11,7 @@ from itertools import cycle
 from queue import SimpleQueue
 
 import orjson
+from typing_extensions import override
 
 from bench.corpus import Corpus, Piece
 from bench.report import Figure, percentile, say
@@ -35,6 +36,7 @@ class _Watcher(threading.Thread):
         self.delays_ms: list[float] = []
         self.lost = 0
 
+    @override
     def run(self) -> None:
         pending = dict[str, float]()
         is_open = True
@@ -93,7 +95,7 @@ def freshness(world: World, seconds: float) -> list[Figure]:
     for piece in fresh:
         for key, content in piece.files:
             world.store(key, content)
-    until(lambda: not world.status().get("lag_ms"), "the indexer idles", 120)
+    until(lambda: not world.status().get("lagMs"), "the indexer idles", 120)
     watcher = _Watcher(world)
     watcher.start()
     start = time.perf_counter()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,10 @@ from urllib.parse import quote
 import psutil
 import pymongo
 import urllib3
+from catalog.local.servers import start_mongod, start_typesense
 from pymongo.database import Database
 
-from catalog.local.mongod import start_mongod
 from catalog.local.ports import free_port
-from catalog.local.typesense_server import start_typesense
 
 Record = dict[str, Any]
 
@@ -51,12 +50,14 @@ class World:
             "CATALOG_LINK_SECRET": "bench",
         }
 
-    def start(self, module: str) -> subprocess.Popen[bytes]:
+    def start(
+        self, module: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start ``python -m module``; its output goes to a file in the folder."""
         with (self.folder / f"{module}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", module],
-                env=self._environment,
+                env=self._environment | dict(environment or {}),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

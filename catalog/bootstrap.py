@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from catalog.clock import Clock, SystemClock
 from catalog.config import Settings
-from catalog.describe import named_keys
 from catalog.errors import InvalidRequestError
+from catalog.places import named_keys
 from catalog.repositories.base import (
     AnnotationRepository,
     AssetRepository,

@@ -5,8 +5,7 @@ Live indexing, rebuild and reconcile all call these two; nothing else knows how 
 record becomes assets.
 """
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,21 +14,25 @@ from catalog.errors import InvalidObjectKeyError
 from catalog.identity import asset_id, document_id
 from catalog.jobconfig import JobFacts, facts_of
 from catalog.models.asset import Asset, AssetFile, AssetType, AssetVersion, FileRole
-from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, UserId
-from catalog.models.job import Job, JobImage, JobType, JobVersion
+from catalog.models.ids import AssetId, DocumentId, ObjectKey
+from catalog.models.job import Job, JobImage, JobType
 from catalog.models.stored import Extraction, StoredObject
 from catalog.models.transcript import TranscriptContent
+from catalog.places import (
+    ParseUrl,
+    Place,
+    image_numbers,
+    laid_out,
+    places_of,
+    thumbnail_of,
+)
 from catalog.repositories.base import RootBundle
 from catalog.storage import keys
-
-ParseUrl = Callable[[str], ObjectKey | None]
-"""``ObjectStore.parse_url``: the key that a URL of our store names."""
 
 MAX_DATASET_FILES = 1000
 """Files of a dataset that its view lists; the counts cover all of them."""
 
 _BEARS_JOB_ID = (AssetType.LORA, AssetType.TRANSCRIPT)
-_IMAGE_NAME = re.compile(r"image_([0-9]{1,9})\.[A-Za-z0-9]+")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -56,18 +59,6 @@ class Description:
     problems: tuple[str, ...] = ()
 
 
-def named_keys(job: Job, parse_url: ParseUrl) -> tuple[ObjectKey, ...]:
-    """List the objects of our store that the record names, in order."""
-    return tuple(
-        dict.fromkeys(
-            place.key
-            for version in job.versions
-            for place in _places(job, version, parse_url)
-            if place.key is not None and place.is_named
-        )
-    )
-
-
 def describe(bundle: RootBundle, parse_url: ParseUrl) -> Description:
     """Derive all assets of one root.
 
@@ -83,108 +74,6 @@ def describe(bundle: RootBundle, parse_url: ParseUrl) -> Description:
     if job is None or not job.versions:
         return Description()
     return _Describer(job, bundle, parse_url).describe()
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a file of a version should be: a key of our store, or a foreign URL.
-
-    ``is_named`` says that the record itself names it (or that the layout does, where
-    the record names nothing); ``fallback`` is where the layout would have it.
-    """
-
-    role: FileRole
-    key: ObjectKey | None
-    url: str | None
-    is_named: bool
-    fallback: ObjectKey | None = None
-    image: JobImage | None = None
-
-
-def _place(
-    role: FileRole,
-    url: str | None,
-    layout: ObjectKey | None,
-    parse_url: ParseUrl,
-    *,
-    is_required: bool,
-    image: JobImage | None = None,
-) -> _Place:
-    key = parse_url(url) if url else None
-    if image is not None and image.s3_key:
-        key = parse_url(image.s3_key) if "://" in image.s3_key else None
-        key = key or _checked(image.s3_key)
-    if key is not None:
-        return _Place(role, key, None, is_named=True, fallback=layout, image=image)
-    if url and "://" in url:
-        return _Place(role, None, url, is_named=True, fallback=layout, image=image)
-    return _Place(role, layout, None, is_named=is_required, image=image)
-
-
-def _checked(key: str) -> ObjectKey | None:
-    try:
-        return keys.check_key(key.lstrip("/"))
-    except InvalidObjectKeyError:
-        return None
-
-
-def _laid_out(
-    build: Callable[[UserId, JobId, int], ObjectKey], job: Job, number: int
-) -> ObjectKey | None:
-    """Build a key of the layout; ``None`` for ids that no key can hold."""
-    try:
-        return build(job.user_id, job.job_id, number)
-    except InvalidObjectKeyError:
-        return None
-
-
-def _places(job: Job, version: JobVersion, parse_url: ParseUrl) -> Iterator[_Place]:
-    """List the files that a version consists of, the most important first."""
-    number = version.version
-    match job.type:
-        case JobType.LORA_TRAINING:
-            model = _laid_out(keys.lora_model, job, number)
-            config = _laid_out(keys.lora_config, job, number)
-            yield _place(
-                FileRole.MODEL, version.model_url, model, parse_url, is_required=True
-            )
-            yield _place(
-                FileRole.CONFIG,
-                version.config_url,
-                config,
-                parse_url,
-                is_required=False,
-            )
-        case JobType.IMAGE_GENERATION:
-            for position, image in enumerate(version.images, 1):
-                yield _place(
-                    FileRole.IMAGE,
-                    image.url,
-                    _laid_out(keys.generated_image, job, position),
-                    parse_url,
-                    is_required=True,
-                    image=image,
-                )
-        case JobType.TRANSCRIPTION:
-            json_key = _laid_out(keys.transcript_json, job, number)
-            text_key = _laid_out(keys.transcript_text, job, number)
-            has_json = bool(version.transcript_url) or not version.text_url
-            yield _place(
-                FileRole.TRANSCRIPT,
-                version.transcript_url,
-                json_key,
-                parse_url,
-                is_required=has_json,
-            )
-            yield _place(
-                FileRole.TEXT,
-                version.text_url,
-                text_key,
-                parse_url,
-                is_required=not has_json,
-            )
-        case _:
-            pass
 
 
 class _Describer:
@@ -230,14 +119,14 @@ class _Describer:
             AssetVersion(
                 version=version.version,
                 created_at=version.created_at,
-                files=self._files(_places(self.job, version, self.parse_url)),
+                files=self._files(places_of(self.job, version, self.parse_url)),
             )
             for version in self.job.versions
         )
         identifier = asset_id(AssetType.LORA, self.job.job_id)
         previews = (
-            _laid_out(keys.lora_preview, self.job, versions[-1].version),
-            _laid_out(lambda u, j, _: keys.lora_preview(u, j), self.job, 0),
+            laid_out(keys.lora_preview, self.job, versions[-1].version),
+            laid_out(lambda u, j, _: keys.lora_preview(u, j), self.job, 0),
         )
         uses = (dataset.asset_id,) if dataset else ()
         model = _file(versions[-1], FileRole.MODEL)
@@ -257,15 +146,15 @@ class _Describer:
         places = [
             (version, place)
             for version in self.job.versions
-            for place in _places(self.job, version, self.parse_url)
+            for place in places_of(self.job, version, self.parse_url)
         ]
-        numbers = _image_numbers([place for _, place in places])
+        numbers = image_numbers([place for _, place in places])
         for number, (version, place) in zip(numbers, places, strict=True):
             files = self._files([place])
             image = place.image or JobImage()
             source = files[0] if files else None
             thumbnail = (
-                self._first_present([_thumbnail_of(source.key)])
+                self._first_present([thumbnail_of(source.key)])
                 if source and source.key
                 else None
             )
@@ -301,7 +190,7 @@ class _Describer:
             AssetVersion(
                 version=version.version,
                 created_at=version.created_at,
-                files=self._files(_places(self.job, version, self.parse_url)),
+                files=self._files(places_of(self.job, version, self.parse_url)),
             )
             for version in self.job.versions
         )
@@ -419,11 +308,11 @@ class _Describer:
             self.problems.append("createdAt: neither the job nor a version has one")
         return min(dates, default=_EPOCH)
 
-    def _files(self, places: Iterable[_Place]) -> tuple[AssetFile, ...]:
+    def _files(self, places: Iterable[Place]) -> tuple[AssetFile, ...]:
         found = (self._file_at(place) for place in places)
         return tuple(file for file in found if file is not None)
 
-    def _file_at(self, place: _Place) -> AssetFile | None:
+    def _file_at(self, place: Place) -> AssetFile | None:
         """Find the file of a place; ``None`` for an optional one that isn't there."""
         objects: Mapping[ObjectKey, StoredObject] = self.bundle.objects
         for key in (place.key, place.fallback):
@@ -492,20 +381,3 @@ def _file(version: AssetVersion, role: FileRole) -> AssetFile | None:
 def _ending(file: AssetFile | None, default: str) -> str:
     ending = file.name.rpartition(".")[2].lower() if file and "." in file.name else ""
     return ending if ending.isalnum() and ending.isascii() else default
-
-
-def _image_numbers(places: list[_Place]) -> list[int]:
-    """Number images by their file's name where that is unique, else by position."""
-    numbers = list[int]()
-    for place in places:
-        name = (place.key or place.url or "").partition("?")[0].rpartition("/")[2]
-        found = _IMAGE_NAME.fullmatch(name)
-        numbers.append(int(found[1]) if found else 0)
-    if 0 in numbers or len(set(numbers)) < len(numbers):
-        return list(range(1, len(places) + 1))
-    return numbers
-
-
-def _thumbnail_of(key: ObjectKey) -> ObjectKey:
-    """Key of the small copy that lies beside an image (the seed's naming)."""
-    return ObjectKey(f"{key.rpartition('.')[0] or key}_thumb.png")

@@ -8,56 +8,19 @@ replaced last, so whatever a crash interrupts is done again in full.
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from catalog.clock import Clock
-from catalog.errors import CatalogError, DependencyUnavailableError
-from catalog.models.asset import Asset, AssetRow
-from catalog.models.ids import DocumentId, RootKey
+from catalog.models.asset import AssetRow
+from catalog.models.ids import RootKey
 from catalog.repositories.base import AssetRepository, RecordReader, RootId
-from catalog.repositories.index_state import DeadLetter
 from catalog.search.base import IndexWriter
-from catalog.search.projection import (
-    ProjectedAsset,
-    documents_of,
-    minimal_document,
-    row_of,
-)
-from indexer.batching import unique_by
-from indexer.bulk import Bulk, Refused
 from indexer.checkpoint import Checkpoint
-from indexer.learning import Learned, Learner
+from indexer.documents import DocumentPass, Prepared
+from indexer.learning import Learner
 from indexer.marks import Marks
 from indexer.tags import TagIndex
 
 log = logging.getLogger(__name__)
-
-FUSE_DOCUMENTS = 200
-"""More refused documents than this, and most of a batch: not poison but our mistake."""
-
-
-class FuseBlownError(CatalogError):
-    """The engine refuses nearly everything: the projection or the schema is wrong."""
-
-    code = "fuse_blown"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What was read of a batch of roots, described, not yet written."""
-
-    sequence: int
-    learned: tuple[Learned, ...]
-
-    @property
-    def roots(self) -> tuple[RootId, ...]:
-        """The roots of the batch."""
-        return tuple(one.bundle.root for one in self.learned)
-
-    @property
-    def root_keys(self) -> tuple[RootKey, ...]:
-        """Their hashes."""
-        return tuple(one.bundle.root_key for one in self.learned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +44,6 @@ class AppliedBatch:
     sequence: int
 
 
-@dataclass(slots=True)
-class _Work:
-    """One asset on its way."""
-
-    asset: Asset
-    learned: Learned
-    row: AssetRow
-    is_written: bool = False
-    has_document: bool = False
-    segments: int = 0
-    refusals: list[str] = field(default_factory=list)
-
-
 class Applier:
     """Writes one generation; the only writer of documents.
 
@@ -111,7 +61,6 @@ class Applier:
         learner: Learner,
         marks: Marks,
         tags: TagIndex,
-        clock: Clock,
     ) -> None:
         """Write into the generation of ``checkpoint``."""
         self._checkpoint = checkpoint
@@ -121,12 +70,15 @@ class Applier:
         self._learner = learner
         self._marks = marks
         self._tags = tags
-        self._clock = clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def forget_tags(self) -> None:
+        """Trust nothing that is remembered of the ``tags`` index."""
+        self._tags.forget()
 
     def apply(
         self,
@@ -192,26 +144,24 @@ class Applier:
     def _commit(
         self, prepared: Prepared, *, force: bool, rechecked: bool, is_fresh: bool
     ) -> AppliedBatch:
-        pass_ = _Pass(self._writer, self._pool, self._checkpoint, prepared)
+        pass_ = DocumentPass(self._writer, self._pool, self._checkpoint, prepared)
         pass_.upsert(force=force)
         if not is_fresh:
             pass_.sweep()
             pass_.verify()
         rows = pass_.rows()
         before = tuple(row for one in prepared.learned for row in one.bundle.rows)
-        errors = self._write_tags(before, rows, prepared, force=force)
+        self._write_tags(before, rows, prepared, force=force)
         kept = {row.document_id for row in rows}
         gone = [row.document_id for row in before if row.document_id not in kept]
         changed = pass_.changed_rows()
         if changed or gone:
             self._assets.replace(changed, delete=gone)
-        self._marks.settle(
-            prepared.learned, pass_.letters(errors), rechecked=rechecked
-        )
+        self._marks.settle(prepared.learned, pass_.refusals(), rechecked=rechecked)
         return AppliedBatch(
             roots=len(prepared.learned),
-            assets=pass_.expected[0],
-            segments=pass_.expected[1],
+            assets=pass_.expected_assets,
+            segments=pass_.expected_segments,
             written=pass_.written,
             root_keys=prepared.root_keys,
             sequence=prepared.sequence,
@@ -224,7 +174,7 @@ class Applier:
         prepared: Prepared,
         *,
         force: bool,
-    ) -> list[str]:
+    ) -> None:
         target = self._checkpoint.target
         changes = self._tags.changes(
             before,
@@ -234,7 +184,5 @@ class Applier:
             sequence=prepared.sequence,
             force=force,
         )
-        errors = self._tags.write(changes, self._writer, target.tags)
-        for error in errors:
+        for error in self._tags.write(changes, self._writer, target.tags):
             log.error("a tag was refused", extra={"error": error})
-        return errors

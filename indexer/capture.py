@@ -56,7 +56,9 @@ class Capture:
         self._clock = clock
         self._linger = linger_seconds
         self._jitter = jitter
-        self._batches: queue.Queue[Captured | CatalogError] = queue.Queue(_QUEUE_BATCHES)
+        self._batches: queue.Queue[Captured | CatalogError] = queue.Queue(
+            _QUEUE_BATCHES
+        )
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.problem: str | None = None

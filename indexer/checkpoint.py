@@ -7,6 +7,7 @@ drifts"); until then the repository refuses to go backwards.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 from catalog.clock import Clock
@@ -58,9 +59,7 @@ def target_of(generation: Generation, prefix: str) -> Target:
     return Target(
         generation.number,
         {
-            kind: physical_name(
-                prefix, kind, generation.number, generation.schema_hash
-            )
+            kind: physical_name(prefix, kind, generation.number, generation.schema_hash)
             for kind in IndexName
         },
     )
@@ -82,6 +81,7 @@ class Checkpoint:
         self.target = target_of(generation, prefix)
         self._generations = generations
         self._clock = clock
+        self._lock = Lock()
         self._sequence = generation.sequence
         self._position = generation.position
         self._saved_at = clock.monotonic()
@@ -94,12 +94,14 @@ class Checkpoint:
 
     def next_sequence(self, cluster_time: int) -> int:
         """Give out a ``_seq`` higher than any before, for documents of one read."""
-        self._sequence = max(self._sequence + 1, cluster_time)
-        return self._sequence
+        with self._lock:
+            self._sequence = max(self._sequence + 1, cluster_time)
+            return self._sequence
 
     def jump(self) -> None:
         """Pass whatever ``_seq`` an earlier process used without saving it."""
-        self._sequence += SEQUENCE_JUMP
+        with self._lock:
+            self._sequence += SEQUENCE_JUMP
 
     def advance(self, position: FeedPosition, *, has_changes: bool) -> None:
         """Note a proven position; save it unless the last save is very recent."""

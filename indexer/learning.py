@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from catalog.clock import Clock
@@ -22,7 +23,7 @@ from catalog.repositories.base import (
 )
 from catalog.storage.base import ObjectStore
 from indexer.batching import Echoes, RecentKeys
-from indexer.stored import extract_transcript, is_settled, look_at, missing, present
+from indexer.stored import extract_transcript, look_at, missing, present
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +186,9 @@ class Learner:
 
     def _ask(self, needy: Sequence[tuple[Learned, _Needs]]) -> _Answers:
         sources = {
-            key: case.bundle.objects[key] for case, needs in needy for key in needs.sources
+            key: case.bundle.objects[key]
+            for case, needs in needy
+            for key in needs.sources
         }
         heads = self._gather(
             list(dict.fromkeys(key for _, needs in needy for key in needs.heads)),
@@ -201,8 +204,11 @@ class Learner:
         now = self._clock.now()
         gone = {k: missing(self._store, k, now) for k, e in read.items() if e is None}
         texts = {key: found for key, found in read.items() if found is not None}
+        recorded = {key for case, _ in needy for key in case.bundle.objects}
+        seen = [*heads.values(), *(o for listed in listings.values() for o in listed)]
+        self._save_objects([o for o in seen if o.key not in recorded], is_new=True)
         self._save_objects(
-            [*heads.values(), *gone.values(), *(o for f in listings.values() for o in f)]
+            [*(o for o in seen if o.key in recorded), *gone.values()], is_new=False
         )
         self._save_extractions(texts)
         for prefix in listings:
@@ -211,11 +217,7 @@ class Learner:
 
     def _list(self, prefix: str) -> list[StoredObject]:
         now = self._clock.now()
-        return [
-            present(self._store, info, now)
-            for info in self._store.list(prefix)
-            if is_settled(info.key)
-        ]
+        return [present(self._store, info, now) for info in self._store.list(prefix)]
 
     def _gather(
         self, asked: Sequence[Asked], ask: Callable[[Asked], Answer]
@@ -223,8 +225,9 @@ class Learner:
         """Ask in parallel; answers that a store in trouble owes are left out."""
         if not asked or self._clock.monotonic() < self._paused_until:
             return {}
+        pending: list[tuple[Asked, Callable[[], Answer]]]
         if len(asked) == 1:  # the usual live case: spare the hand-over
-            pending = [(asked[0], lambda: ask(asked[0]))]
+            pending = [(asked[0], partial(ask, asked[0]))]
         else:
             pending = [(one, self._pool.submit(ask, one).result) for one in asked]
         answers: dict[Asked, Answer] = {}
@@ -238,11 +241,16 @@ class Learner:
 
     # --- writing down what was learnt ----------------------------------------------
 
-    def _save_objects(self, objects: Sequence[StoredObject]) -> None:
+    def _save_objects(self, objects: Sequence[StoredObject], *, is_new: bool) -> None:
+        """Write; changes of what nobody knew before are passed over later.
+
+        What was recorded already (as missing, say) may have another root waiting for
+        it, so that change must come round through the feed.
+        """
         if not objects:
             return
         changed = self._objects.record(objects)
-        if changed == len(objects):
+        if is_new and changed == len(objects):
             # Only then is it certain which changes are to come.
             for known in objects:
                 self._echoes.expect("objects", self._objects.record_id(known))

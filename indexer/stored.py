@@ -1,6 +1,5 @@
 """What the indexer records of an object: that it is there, missing, or what it says."""
 
-import logging
 from datetime import datetime
 
 from catalog.errors import CatalogError, NotFoundError
@@ -10,8 +9,6 @@ from catalog.models.transcript import TranscriptContent
 from catalog.storage.base import ObjectInfo, ObjectStore
 from catalog.storage.keys import parse_key
 from catalog.transcripts import parse_assemblyai, parse_text
-
-log = logging.getLogger(__name__)
 
 EXTRACTOR = "transcript"
 EXTRACTOR_VERSION = 1
@@ -79,7 +76,9 @@ def extract_transcript(store: ObjectStore, source: StoredObject) -> Extraction |
         if (source.size_bytes or 0) >= MAX_SOURCE_BYTES:
             error = f"too large to be read: {source.size_bytes} bytes"
         else:
-            content = _parse(source.key, store.read(source.key, length=MAX_SOURCE_BYTES))
+            content = _parse(
+                source.key, store.read(source.key, length=MAX_SOURCE_BYTES)
+            )
     except NotFoundError:
         return None
     except (ValueError, RecursionError) as exc:

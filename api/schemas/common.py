@@ -12,14 +12,18 @@ class WireModel(BaseModel):
     """
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="allow"
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="allow",
+        use_attribute_docstrings=True,
     )
 
 
 class IndexFacts(WireModel):
     """How fresh the search index is."""
 
-    lag_ms: int
-    """Age of the oldest change that is not searchable yet, in milliseconds."""
-    generation: int
+    lag_ms: int | None
+    """Age of the oldest change that is not searchable yet, in milliseconds; `null` when
+    unknown."""
+    generation: int | None
     """Number of the physical set of indexes that answered."""

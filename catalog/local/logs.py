@@ -3,6 +3,7 @@
 import re
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
@@ -69,10 +70,8 @@ class RotatingLog:
 
     def _close(self) -> None:
         if self._file is not None:
-            try:
+            with suppress(OSError):  # nothing is buffered, so nothing is lost
                 self._file.close()
-            except OSError:
-                pass  # nothing is buffered, so nothing is lost
             self._file = None
 
 
@@ -112,6 +111,7 @@ class LogPump:
                 *lines, self._rest = (self._rest + chunk).split(b"\n")
                 self._rest = self._rest[-_CHUNK_BYTES:]
                 self._tail.extend(line[:2000] for line in lines)
+        self._log.close()
 
 
 def says_disk_full(text: str) -> bool:

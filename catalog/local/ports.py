@@ -1,11 +1,15 @@
 """Ports of this machine: which are free, who holds one."""
 
+import secrets
 import socket
 from collections.abc import Collection
 
 import psutil
 
+from catalog.errors import StackError
+
 LOOPBACK = "127.0.0.1"
+_FIRST, _COUNT, _ATTEMPTS = 20_000, 12_000, 200
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
@@ -25,17 +29,21 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 def free_port(host: str = LOOPBACK, *, other_than: Collection[int] = ()) -> int:
     """Find a port that nothing listens on.
 
+    Below the range from which Linux takes the ports of outgoing connections: one of
+    those could sit on a server's port at the moment that it is started again.
+
     Args:
         host: Address to listen on.
         other_than: Ports that are spoken for already.
+
+    Raises:
+        StackError: None was found.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    while True:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.bind((host, 0))
-            port = int(probe.getsockname()[1])
-        if port not in other_than:
+    for _ in range(_ATTEMPTS):
+        port = _FIRST + secrets.randbelow(_COUNT)
+        if port not in other_than and is_free(port, host):
             return port
+    raise StackError(f"No free port was found on {host}.")
 
 
 def holder(port: int) -> str | None:

@@ -164,6 +164,25 @@ class RecordReader(Protocol):
         """
         ...
 
+    def roots_of_changes(
+        self, collection: str, record_ids: Sequence[Any]
+    ) -> tuple[RootId, ...]:
+        """Find the roots that changed records belong to.
+
+        Args:
+            collection: As ``Change.collection``.
+            record_ids: ``_id`` of changed or deleted records.
+
+        Returns:
+            Of ``jobs``: these roots, and all that bear, or bore, one jobId with them;
+            of the others the roots that they belong to. Without repetition. Nothing
+            can be known of a deleted extraction.
+
+        Raises:
+            DependencyUnavailableError: retryable.
+        """
+        ...
+
     def rows_with_tag(
         self, owner_key: str, tag_key: str, *, excluding_roots: Sequence[RootId]
     ) -> frozenset[str]:

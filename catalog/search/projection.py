@@ -228,7 +228,7 @@ def _segment_document(
     text = segment.text
     document: Document = {
         "id": f"{prefix}{segment.sequence}",
-        "text": text if text.isprintable() else clean(text),
+        "text": clean(text),
         "seq": segment.sequence,
         "utterance": segment.utterance,
         **shared,

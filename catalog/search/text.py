@@ -37,7 +37,10 @@ def clean(text: str) -> str:
     """Replace control characters, line ends and lone surrogates by spaces.
 
     The sentinels that mark highlights (U+0001, U+0002) can so never be in a text.
+    Typographic apostrophes become plain ones, at which the engine splits.
     """
+    if not text.isascii():
+        text = text.replace("\u2019", "'").replace("\u02bc", "'")
     return text if text.isprintable() else _CONTROL.sub(" ", text)
 
 
@@ -134,7 +137,8 @@ class Words:
             would answer with everything).
         has_positive: There is a word or phrase to find (not only to exclude).
         has_cjk: There are ``cjk_pairs`` in ``q``.
-        last: Last word or phrase, case-folded, for completion.
+        runs: The runs of Chinese, kana, Hangul and Thai to find, as typed.
+        typed: What was typed, cleaned and case-folded, for completion.
     """
 
     q: str
@@ -142,12 +146,14 @@ class Words:
     is_nothing: bool = False
     has_positive: bool = False
     has_cjk: bool = False
-    last: str = ""
+    runs: tuple[str, ...] = ()
+    typed: str = ""
 
 
 _ALL = Words("*", is_all=True)
 _NOTHING = Words("", is_nothing=True)
 _QUOTES = str.maketrans(dict.fromkeys("\u201c\u201d\u201e\u201f", '"'))
+_APOSTROPHE = re.compile(r"[^\W\d_]'[^\W\d_]")
 _TERM = re.compile(r'(?P<minus>-?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 
 
@@ -173,6 +179,7 @@ def parse_words(typed: str) -> Words:
     has_cjk = _CJK_SIGN.search(text) is not None
     wanted: list[str] = []
     unwanted: list[str] = []
+    found = ""
     for match in _TERM.finditer(text):
         is_phrase = match["phrase"] is not None
         term = _term(match["phrase"] if is_phrase else match["word"])
@@ -181,22 +188,34 @@ def parse_words(typed: str) -> Words:
         if match["minus"] and _is_start(text, match.start()):
             # A separator inside would make the engine exclude each part by itself.
             unwanted.append(f'-"{term}"' if " " in term or is_phrase else f"-{term}")
-        elif is_phrase:
-            wanted.append(f'"{term}"')
         else:
-            wanted.append(term)
+            # ``don't`` is two words to the engine, and ``t`` begins too many.
+            is_one = is_phrase or _APOSTROPHE.search(match[0])
+            wanted.append(f'"{term}"' if is_one else term)
+            found += f" {match[0]}"
     if not wanted and not unwanted:
         return _NOTHING
     return Words(
         " ".join([*wanted, *unwanted]),
         has_positive=bool(wanted),
         has_cjk=has_cjk,
-        last=wanted[-1].strip('"').casefold() if wanted else "",
+        runs=tuple(_CJK_RUN.findall(found)) if has_cjk else (),
+        typed=text.casefold(),
     )
 
 
 def _is_start(text: str, position: int) -> bool:
     return position == 0 or text[position - 1] in ' "'
+
+
+def completes(typed: str, value: str) -> bool:
+    """Tell whether a value goes on from what was typed: the last word may be begun."""
+    folded = value.casefold()
+    if folded.startswith(typed):
+        return True
+    *whole, begun = _term(typed).split() or [""]
+    words = _term(folded).split()
+    return any(w.startswith(begun) for w in words) and set(whole) <= set(words)
 
 
 _SEPARATORS = str.maketrans(dict.fromkeys("_-./:@()'", " ") | dict.fromkeys("*\\`", ""))

@@ -1,5 +1,7 @@
 """Reading assets: plain lists and single ones, always for someone who asks."""
 
+from collections.abc import Iterable
+
 from catalog.access import Asker, may_see
 from catalog.errors import NotFoundError
 from catalog.models.asset import AssetView
@@ -44,3 +46,15 @@ class AssetService:
         if not visible:
             raise NotFoundError("asset", target)
         return visible
+
+    def known(self, asker: Asker, targets: Iterable[str]) -> tuple[str, ...]:
+        """Keep those assetIds that the asker may know of, in order.
+
+        Raises:
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        return tuple(target for target in targets if self._is_known(asker, target))
+
+    def _is_known(self, asker: Asker, target: str) -> bool:
+        found = self._assets.find(target)
+        return any(not one.is_trashed and may_see(asker, one.acl) for one in found)

@@ -1,5 +1,6 @@
 """Handing out bytes: download links, thumbnails, and the files behind our own links."""
 
+import mimetypes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from catalog.errors import (
 from catalog.models.asset import AssetView, FileView
 from catalog.models.ids import ObjectKey
 from catalog.services.assets import AssetService
-from catalog.storage.base import ObjectInfo, ObjectStore
+from catalog.storage.base import ObjectStore
 from catalog.storage.links import LinkSigner, VerifiedLink, rounded_expiry
 
 MIN_EXPIRES_SECONDS = 60
@@ -220,6 +221,31 @@ def _chosen(files: list[FileView], file_name: str | None, target: str) -> FileVi
     return next(there, files[0])
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedFile:
+    """The object behind one of our links, as it is right now.
+
+    Attributes:
+        link: Checked.
+        name: Name that a browser saves it under.
+        size_bytes: Of the content.
+        etag: Opaque, without quotes.
+        modified_at: Aware.
+        content_type: ``application/octet-stream`` when unknown.
+        is_attachment: Whether a browser must save, not show.
+        remaining_seconds: How long the link still works; at least 1.
+    """
+
+    link: VerifiedLink
+    name: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime
+    content_type: str
+    is_attachment: bool
+    remaining_seconds: int
+
+
 class FileService:
     """The bytes behind our own links; the link itself is the right to them."""
 
@@ -237,55 +263,62 @@ class FileService:
         """
         return self._links.verify(key, params)
 
-    def remaining_seconds(self, link: VerifiedLink) -> int:
-        """Tell how long the link still works; at least 1."""
-        return max(1, int(link.expires_at - self._clock.now().timestamp()))
-
-    def elsewhere(self, link: VerifiedLink, content_type: str | None) -> str | None:
+    def elsewhere(self, link: VerifiedLink) -> tuple[str, int] | None:
         """Sign an address of the store itself, or ``None`` if we serve the bytes.
 
-        Args:
-            link: Checked.
-            content_type: As the name of the file suggests; decides what is shown.
+        Returns:
+            The address and how many seconds it works.
         """
-        seconds = min(self.remaining_seconds(link), _REDIRECT_SECONDS)
-        return self._store.presign(
+        seconds = min(self._remaining_seconds(link), _REDIRECT_SECONDS)
+        # The store knows the type; only the name can tell it here, at no cost.
+        content_type, _ = mimetypes.guess_type(link.key, strict=False)
+        address = self._store.presign(
             link.key,
             expires_in=timedelta(seconds=seconds),
             file_name=link.file_name,
             is_attachment=link.is_attachment or not is_displayed(content_type),
         )
+        return None if address is None else (address, seconds)
 
-    def head(self, link: VerifiedLink) -> ObjectInfo:
-        """Look at the object.
+    def look(self, link: VerifiedLink) -> LinkedFile:
+        """Look at the object without reading it.
 
         Raises:
             FileMissingError: Its bytes are not in the store.
             DependencyUnavailableError: Storage is away; retryable.
         """
+        name = link.file_name or link.key.rpartition("/")[2]
         try:
-            return self._store.head(link.key)
+            info = self._store.head(link.key)
         except NotFoundError as exc:
-            raise FileMissingError(file_name_of(link)) from exc
+            raise FileMissingError(name) from exc
+        return LinkedFile(
+            link=link,
+            name=name,
+            size_bytes=info.size_bytes,
+            etag=info.etag,
+            modified_at=info.modified_at,
+            content_type=info.content_type or "application/octet-stream",
+            is_attachment=link.is_attachment or not is_displayed(info.content_type),
+            remaining_seconds=self._remaining_seconds(link),
+        )
 
-    def stream(self, link: VerifiedLink, start: int, length: int) -> Iterator[bytes]:
+    def stream(self, file: LinkedFile, start: int, length: int) -> Iterator[bytes]:
         """Read a range piece by piece; the first piece is read at once.
 
         Raises:
-            FileMissingError: Its bytes are not in the store (any more).
+            FileMissingError: Its bytes are not in the store any more.
             DependencyUnavailableError: Storage is away; retryable.
         """
-        pieces = self._store.stream(link.key, start=start, length=length)
+        pieces = self._store.stream(file.link.key, start=start, length=length)
         try:
             first = next(pieces, b"")
         except NotFoundError as exc:
-            raise FileMissingError(file_name_of(link)) from exc
+            raise FileMissingError(file.name) from exc
         return chain((first,), pieces)
 
-
-def file_name_of(link: VerifiedLink) -> str:
-    """Name the file of a link: as it says, else the last part of the key."""
-    return link.file_name or link.key.rpartition("/")[2]
+    def _remaining_seconds(self, link: VerifiedLink) -> int:
+        return max(1, int(link.expires_at - self._clock.now().timestamp()))
 
 
 def is_displayed(content_type: str | None) -> bool:

@@ -1,13 +1,17 @@
 """Searching by words: the engine answers, MongoDB in its stead when it can't."""
 
 import asyncio
-import re
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from catalog.errors import DependencyUnavailableError, InvalidQueryError
+from catalog.errors import (
+    DependencyRejectedError,
+    DependencyUnavailableError,
+    InvalidQueryError,
+)
 from catalog.models.asset import AssetType
 from catalog.repositories.base import AssetQuery, AssetRepository
 from catalog.search.base import (
@@ -17,6 +21,7 @@ from catalog.search.base import (
     SearchQuery,
     SearchReader,
 )
+from catalog.search.text import parse_words
 from catalog.search.values import tag_key
 from catalog.services.engine_guard import EngineGuard
 from catalog.services.index_monitor import IndexMonitor, IndexState
@@ -40,16 +45,16 @@ SORTS = (
 """What found assets can be ordered by, by the names on the wire."""
 
 AWAY = (
-    "The search index does not answer, so MongoDB did: whole words only, no typos, "
-    "exclusions, facets or moments."
+    "The search index does not answer, so MongoDB did: whole words only, and no typos, "
+    "facets or moments."
 )
 BUILDING = (
     "The search index is being built for the first time, so MongoDB answered: whole "
-    "words only, no typos, exclusions, facets or moments; assets may be missing."
+    "words only, no typos, facets or moments; assets may be missing."
 )
 
 _FALLBACK_SECONDS = 2.0
-_PHRASE_OR_WORD = re.compile(r'-?"[^"]*"?|\S+')
+_LOG = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
@@ -153,6 +158,11 @@ class SearchService:
                 return Answered(await self._guard.ask(question), state)
             except DependencyUnavailableError:
                 because = AWAY
+            except DependencyRejectedError:
+                # Ours to mend (a schema older than this program, a changed key), but
+                # no reason to leave the asker without an answer.
+                _LOG.exception("the search engine refused a question")
+                because = AWAY
         loop = asyncio.get_running_loop()
         try:
             answer = await asyncio.wait_for(
@@ -172,10 +182,18 @@ class SearchService:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _look_up(self, query: SearchQuery) -> SearchAnswer:
-        for name, values in (("language", query.languages), ("format", query.formats)):
-            if values:
-                # Leaving a filter out would answer another question than was asked.
-                detail = f"the filter {name} needs the search index"
+        words = parse_words(query.words)
+        if words.is_nothing:
+            return SearchAnswer(found=0, hits=())
+        needs_index = {
+            "the filter language": bool(query.languages),
+            "the filter format": bool(query.formats),
+            "a search for exclusions alone": not (words.is_all or words.has_positive),
+        }
+        for what, is_asked in needs_index.items():
+            if is_asked:
+                # Leaving it out would answer another question than was asked.
+                detail = f"{what} needs the search index"
                 raise DependencyUnavailableError("typesense", detail)
         page = self._assets.page(
             AssetQuery(
@@ -190,7 +208,7 @@ class SearchService:
                 speakers=query.speakers,
                 since=query.since,
                 until=query.until,
-                words=plain_words(query.words),
+                words=query.words,
                 sort="createdAt" if query.sort == "relevance" else query.sort,
                 descending=query.descending or query.sort == "relevance",
                 limit=query.per_page,
@@ -224,13 +242,3 @@ def check(query: SearchQuery) -> None:
     if unknown:
         problem = f"{unknown[0]!r} is none of {', '.join(FACETS)}."
         raise InvalidQueryError("facets", problem)
-
-
-def plain_words(words: str) -> str:
-    """Keep what MongoDB can look up: no quotes, no exclusions."""
-    kept = [
-        part.replace('"', " ").strip()
-        for part in _PHRASE_OR_WORD.findall(words)
-        if not part.startswith("-")
-    ]
-    return " ".join(part for part in kept if part)

@@ -1,20 +1,18 @@
 """Failures as a feature of the fakes."""
 
-from catalog.errors import CatalogError
-
 
 class Failing:
     """Raises what a test asked for, once per request or until told otherwise."""
 
     def __init__(self) -> None:
-        self._next: list[CatalogError] = []
-        self._always: CatalogError | None = None
+        self._next: list[Exception] = []
+        self._always: Exception | None = None
 
-    def fail_next(self, *errors: CatalogError) -> None:
+    def fail_next(self, *errors: Exception) -> None:
         """Let the next calls raise these, one each."""
         self._next.extend(errors)
 
-    def fail_always(self, error: CatalogError | None) -> None:
+    def fail_always(self, error: Exception | None) -> None:
         """Let all calls raise this, until called with ``None``."""
         self._always = error
 

@@ -2,12 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from catalog.describe import describe, named_keys
+from catalog.describe import describe
 from catalog.models.asset import AssetType
 from catalog.models.ids import JobId, ObjectKey, RootKey, UserId
 from catalog.models.job import Job, JobImage, JobMetadata, JobVersion, SourceVideo
 from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
 from catalog.models.transcript import Segment, TranscriptContent
+from catalog.places import named_keys
 from catalog.repositories.base import RootBundle
 
 NOW = datetime(2025, 11, 20, tzinfo=UTC)

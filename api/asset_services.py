@@ -1,0 +1,86 @@
+"""The services behind the asset endpoints, made once per application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+
+from api.presenters import Linker
+from catalog.bootstrap import Catalog
+from catalog.services.assets import AssetService
+from catalog.services.downloads import DownloadService, FileService
+from catalog.services.engine_guard import EngineGuard
+from catalog.services.index_monitor import IndexMonitor
+from catalog.services.search import SearchService
+from catalog.services.suggestions import SuggestionService
+from catalog.storage.links import rounded_expiry
+
+
+@dataclass(frozen=True, slots=True)
+class AssetServices:
+    """What the asset endpoints ask."""
+
+    assets: AssetService
+    search: SearchService
+    suggestions: SuggestionService
+    downloads: DownloadService
+    files: FileService
+
+
+def build_services(catalog: Catalog) -> AssetServices:
+    """Build the services over a catalog; opens no connection."""
+    assets = AssetService(catalog.assets)
+    search = SearchService(
+        EngineGuard(catalog.search),
+        IndexMonitor(catalog.index_status, catalog.clock),
+        catalog.assets,
+    )
+    return AssetServices(
+        assets=assets,
+        search=search,
+        suggestions=SuggestionService(search, catalog.assets),
+        downloads=DownloadService(assets, catalog.store, catalog.links, catalog.clock),
+        files=FileService(catalog.store, catalog.links, catalog.clock),
+    )
+
+
+@asynccontextmanager
+async def services_lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Stop the services' background tasks when the application ends."""
+    yield
+    services: AssetServices | None = getattr(app.state, "asset_services", None)
+    if services is not None:
+        app.state.asset_services = None
+        await services.search.close()
+
+
+async def get_services(request: Request) -> AssetServices:
+    """Hand out the application's services, made at the first request."""
+    state = request.app.state
+    services: AssetServices | None = getattr(state, "asset_services", None)
+    if services is None:
+        services = state.asset_services = build_services(state.catalog)
+    return services
+
+
+async def get_linker(request: Request) -> Linker:
+    """Make the maker of this answer's links."""
+    catalog: Catalog = request.app.state.catalog
+    settings = catalog.settings
+    return Linker(
+        signer=catalog.links,
+        base=base_address(request),
+        expires_at=rounded_expiry(catalog.clock.now(), settings.link_seconds),
+    )
+
+
+def base_address(request: Request) -> str:
+    """Tell the address of the API as the caller sees it, without a final slash."""
+    catalog: Catalog = request.app.state.catalog
+    return (catalog.settings.public_url or str(request.base_url)).rstrip("/")
+
+
+ServicesDep = Annotated[AssetServices, Depends(get_services)]
+LinkerDep = Annotated[Linker, Depends(get_linker)]

@@ -1,0 +1,76 @@
+"""The OpenAPI document as a whole: words, tags, the shape of errors."""
+
+import re
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.schemas.problems import OTHER_PROBLEMS, Problem
+
+__all__ = ["OTHER_PROBLEMS", "TAGS", "describe"]
+
+_TITLE = "Asset catalog"
+
+_DESCRIPTION = """\
+Finds what a content-generation platform made: LoRA models, generated images,
+transcripts and training datasets, by name, tag, prompt, facet and spoken word.
+
+**Who asks.** `userId` says who asks, and on lists also whose; a call without one is
+made by the machine's owner, who sees everything. Someone else's private asset is *not
+found*. `Authorization: Bearer <admin token>` sees everything.
+
+**Conventions.** JSON in camelCase; times ISO 8601 in UTC; sizes in bytes, durations in
+seconds, positions in recordings in whole milliseconds. Lists that are bare arrays tell
+their size in `X-Total-Count` and their next page in `Link: <…>; rel="next"`.
+
+**Errors** are `application/problem+json` (RFC 9457) with a stable `code`, the `field`
+at fault and a `requestId`; every answer carries `X-Request-Id`.
+
+**Freshness.** Answers of the search index carry `index {lagMs, generation}`, and
+`degraded: true` when MongoDB answered in the index's stead.
+"""
+
+TAGS: list[dict[str, Any]] = [
+    {"name": "search", "description": "Words, facets, spoken words, completion."},
+    {"name": "assets", "description": "LoRAs, images, transcripts, datasets."},
+    {"name": "files", "description": "Downloads, thumbnails and signed links."},
+    {"name": "jobs", "description": "Generation requests and their live events."},
+    {"name": "health", "description": "For orchestrators and Prometheus."},
+]
+
+
+def describe(app: FastAPI) -> None:
+    """Let ``app`` write the document as it should be read; made once, when asked."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=_TITLE,
+                version="1",
+                description=_DESCRIPTION,
+                routes=app.routes,
+                tags=app.openapi_tags,
+                separate_input_output_schemas=False,
+            )
+            app.openapi_schema = _finish(document)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _finish(document: dict[str, Any]) -> dict[str, Any]:
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema(by_alias=True)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            operation["operationId"] = _operation_id(method, path)
+    return document
+
+
+def _operation_id(method: str, path: str) -> str:
+    """Name an operation after its address: unique, and stable for generated clients."""
+    words = re.findall(r"[A-Za-z0-9]+", path.removeprefix("/api"))
+    return method + "".join(word[0].upper() + word[1:] for word in words)

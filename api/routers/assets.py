@@ -1,0 +1,169 @@
+"""``/api/assets/…`` and its short forms: lists by type, and one asset."""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Path, Request
+from starlette.concurrency import run_in_threadpool
+
+from api import presenters
+from api.asset_services import (
+    AssetServices,
+    LinkerDep,
+    ServicesDep,
+    base_address,
+)
+from api.dependencies import AskerDep
+from api.presenters import Linker
+from api.queries import ASSET_ID, Listing, ListingDep, next_page_token
+from api.responses import JsonResponse
+from api.schemas.assets import Asset, AssetsOfJob, Dataset, Image, Lora, Transcript
+from api.schemas.problems import problems
+from catalog.models.asset import AssetType
+
+router = APIRouter(tags=["assets"])
+
+_LIST_PROBLEMS = problems(400, 401, 503)
+
+
+@router.get(
+    "/api/assets/loras",
+    summary="List LoRAs",
+    response_model=list[Lora],
+    responses=_LIST_PROBLEMS,
+)
+@router.get(
+    "/api/loras",
+    summary="List LoRAs (short form)",
+    response_model=list[Lora],
+    responses=_LIST_PROBLEMS,
+)
+async def list_loras(
+    request: Request, listing: ListingDep, services: ServicesDep, link: LinkerDep
+) -> JsonResponse:
+    """The caller's LoRAs, newest first; totals and next page are in the headers."""
+    return await _list(AssetType.LORA, request, listing, services, link)
+
+
+@router.get(
+    "/api/assets/images",
+    summary="List generated images",
+    response_model=list[Image],
+    responses=_LIST_PROBLEMS,
+)
+@router.get(
+    "/api/images",
+    summary="List generated images (short form)",
+    response_model=list[Image],
+    responses=_LIST_PROBLEMS,
+)
+async def list_images(
+    request: Request, listing: ListingDep, services: ServicesDep, link: LinkerDep
+) -> JsonResponse:
+    """The caller's generated images, newest first."""
+    return await _list(AssetType.IMAGE, request, listing, services, link)
+
+
+@router.get(
+    "/api/assets/transcripts",
+    summary="List transcripts",
+    response_model=list[Transcript],
+    responses=_LIST_PROBLEMS,
+)
+@router.get(
+    "/api/transcripts",
+    summary="List transcripts (short form)",
+    response_model=list[Transcript],
+    responses=_LIST_PROBLEMS,
+)
+async def list_transcripts(
+    request: Request, listing: ListingDep, services: ServicesDep, link: LinkerDep
+) -> JsonResponse:
+    """The caller's transcripts, newest first."""
+    return await _list(AssetType.TRANSCRIPT, request, listing, services, link)
+
+
+@router.get(
+    "/api/assets/datasets",
+    summary="List training datasets",
+    response_model=list[Dataset],
+    responses=_LIST_PROBLEMS,
+)
+@router.get(
+    "/api/datasets",
+    summary="List training datasets (short form)",
+    response_model=list[Dataset],
+    responses=_LIST_PROBLEMS,
+)
+async def list_datasets(
+    request: Request, listing: ListingDep, services: ServicesDep, link: LinkerDep
+) -> JsonResponse:
+    """The caller's training datasets, newest first."""
+    return await _list(AssetType.DATASET, request, listing, services, link)
+
+
+async def _list(
+    kind: AssetType,
+    request: Request,
+    listing: Listing,
+    services: AssetServices,
+    link: Linker,
+) -> JsonResponse:
+    """Answer from MongoDB, exactly; with ``q`` from the search engine."""
+    headers: dict[str, str] = {}
+    if listing.has_words:
+        query = listing.worded(kind)
+        answered = await services.search.search(query)
+        views = tuple(hit.view for hit in answered.answer.hits)
+        total = answered.answer.found
+        next_token = next_page_token(query, total)
+        if answered.index.lag_ms is not None:
+            headers["X-Index-Lag-Ms"] = str(answered.index.lag_ms)
+        if answered.is_degraded:
+            headers["X-Degraded"] = "true"
+    else:
+        page = await run_in_threadpool(services.assets.page, listing.plain(kind))
+        views, total, next_token = page.items, page.total, page.next_token
+    headers["X-Total-Count"] = str(total)
+    if next_token is not None:
+        headers["Link"] = f'<{_next_address(request, next_token)}>; rel="next"'
+    return JsonResponse(
+        [presenters.in_list(view, link) for view in views], headers=headers
+    )
+
+
+def _next_address(request: Request, token: str) -> str:
+    kept = [p for p in request.query_params.multi_items() if p[0] != "pageToken"]
+    query = urlencode([*kept, ("pageToken", token)])
+    return f"{base_address(request)}{request.url.path}?{query}"
+
+
+@router.get(
+    "/api/assets/{assetId}",
+    summary="Read one asset",
+    response_model=Asset | AssetsOfJob,
+    responses=problems(401, 404, 503),
+)
+def read_asset(
+    asset_id: Annotated[str, Path(alias="assetId", description=ASSET_ID)],
+    asker: AskerDep,
+    services: ServicesDep,
+    link: LinkerDep,
+) -> JsonResponse:
+    """Everything about one asset: its list shape, all versions, files and links.
+
+    The id of a job with several images answers `{"jobId": …, "assets": […]}`.
+    """
+    views = services.assets.find(asker, asset_id)
+    wires = [
+        presenters.in_full(
+            view,
+            link,
+            uses=services.assets.known(asker, view.get("uses", ())),
+            is_owner=asker.sees_everything or asker.user_id == view["userId"],
+        )
+        for view in views
+    ]
+    if len(wires) == 1:
+        return JsonResponse(wires[0])
+    return JsonResponse({"jobId": views[0]["jobId"], "assets": wires})

@@ -1,0 +1,77 @@
+"""``/api/assets/search`` and ``/api/search/transcripts``."""
+
+from time import perf_counter
+from typing import Any
+
+from fastapi import APIRouter
+
+from api import presenters
+from api.asset_services import LinkerDep, ServicesDep, services_lifespan
+from api.queries import SearchQueryDep, TranscriptQueryDep, next_page_token
+from api.responses import JsonResponse
+from api.schemas.problems import problems
+from api.schemas.search import SearchPage, TranscriptPage
+
+router = APIRouter(tags=["search"], lifespan=services_lifespan)
+
+
+@router.get(
+    "/api/assets/search",
+    summary="Search assets of all types",
+    response_model=SearchPage,
+    responses=problems(400, 401, 503),
+)
+async def search_assets(
+    query: SearchQueryDep, services: ServicesDep, link: LinkerDep
+) -> JsonResponse:
+    """Typo-tolerant search over names, tags, prompts, descriptions and spoken words.
+
+    One page mixes LoRAs, images, transcripts and datasets. `facets` count what was
+    found, as far as the caller may see it. Without `q` everything is found.
+    """
+    started = perf_counter()
+    answered = await services.search.search(query)
+    answer = answered.answer
+    facts: dict[str, Any] = {
+        "found": answer.found,
+        "page": query.page,
+        "perPage": query.per_page,
+        "tookMs": 0.0,
+        "hits": [presenters.hit(found, link) for found in answer.hits],
+        "facets": presenters.facets(answer),
+        **presenters.standing(answered),
+    }
+    if answer.is_partial:
+        facts["partial"] = True
+    facts["tookMs"] = round((perf_counter() - started) * 1000, 1)
+    return JsonResponse(facts)
+
+
+@router.get(
+    "/api/search/transcripts",
+    summary="Search what was said",
+    response_model=TranscriptPage,
+    responses=problems(400, 401, 503),
+)
+async def search_transcripts(
+    query: TranscriptQueryDep, services: ServicesDep, link: LinkerDep
+) -> JsonResponse:
+    """Jobs whose transcript says it, each with its best moments.
+
+    `"…"` looks for a phrase, `-word` excludes. Times are milliseconds from the start
+    of the recording, `null` where the source has none.
+    """
+    answered = await services.search.search_transcripts(query)
+    answer = answered.answer
+    jobs = [presenters.transcript_job(found, link) for found in answer.hits]
+    if answered.is_degraded:
+        jobs = [job | {"matches": None} for job in jobs]
+    facts: dict[str, Any] = {
+        "found": answer.found,
+        "jobs": jobs,
+        "nextPageToken": next_page_token(query, answer.found),
+        **presenters.standing(answered),
+    }
+    if answer.is_partial:
+        facts["partial"] = True
+    return JsonResponse(facts)

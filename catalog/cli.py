@@ -1,0 +1,325 @@
+"""The ``catalog`` command. Starts processes as processes and imports none of them.
+
+``catalog reconcile`` will stand beside ``reindex``: both only insert a request record
+that the indexer executes.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event
+from typing import Any
+from uuid import uuid4
+
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+
+from catalog.clock import SystemClock
+from catalog.config import Settings
+from catalog.errors import CatalogError, StackError
+from catalog.local import signals, status
+from catalog.local.data_directory import DataDirectory
+from catalog.local.options import Facts, StackOptions
+from catalog.local.reporter import TerminalReporter
+from catalog.local.stack import Stack
+from catalog.repositories.index_state import IndexRequest, IndexStatus
+
+_FAILED, _MISUSED, _NOT_RUNNING = 1, 2, 3
+
+_DESCRIPTION = """\
+Makes the LoRAs, images, transcripts and datasets of a content-generation platform
+findable: by name, tag, prompt, facet and spoken word.
+"""
+_EXAMPLES = """\
+examples:
+  catalog up --demo            everything on this machine, with something to look at
+  catalog up --port 0 --json   on a free port; one line of JSON when ready
+  catalog status               what runs, where, and how far the index is
+  catalog reindex              build the search index anew while the old one serves
+
+Settings come from the environment (CATALOG_…); docs/settings.md lists them.
+"""
+_UP = """\
+Runs everything on this machine until Ctrl-C: MongoDB and Typesense (bundled ones,
+unless CATALOG_MONGO_URI and CATALOG_TYPESENSE_URL name others), the indexer and the
+API. All data, ports, keys and logs stay in the data directory. No second command is
+needed.
+"""
+_STATUS = """\
+Tells what runs on a data directory, on which ports, and how far the index is.
+Exit code: 0 all is up, 1 something is down, 3 nothing runs.
+"""
+_REINDEX = """\
+Asks the indexer to build the search index anew from MongoDB and storage. The old one
+serves until the new one is complete; `catalog status` shows how far it is.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: Without the program's name; those of the process by default.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 misused, 3 nothing runs.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without our signs
+    chosen = _parser().parse_args(arguments)
+    try:
+        run: Callable[[argparse.Namespace, Settings], int] = chosen.run
+        return run(chosen, Settings(**_overrides(chosen)))
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "CATALOG_" + "_".join(map(str, problem["loc"])).upper()
+            _say(f"{name}: {problem['msg']}")
+        return _MISUSED
+    except CatalogError as error:
+        _say(str(error))
+        return _FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="catalog",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    up = _command(commands, "up", _up, "run everything on this machine", _UP)
+    up.add_argument(
+        "--port", type=int, metavar="P", help="of the API (5000); 0 picks a free one"
+    )
+    up.add_argument("--host", metavar="H", help="the API listens here (127.0.0.1)")
+    up.add_argument(
+        "--demo", action="store_true", help="fill an empty catalog with demo assets"
+    )
+    _command(commands, "status", _status, "what runs, and the index's lag", _STATUS)
+    _command(commands, "reindex", _reindex, "build the search index anew", _REINDEX)
+    return parser
+
+
+def _command(
+    commands: Any,  # noqa: ANN401  (argparse keeps the type of sub-parsers private)
+    name: str,
+    run: Callable[[argparse.Namespace, Settings], int],
+    summary: str,
+    description: str,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        metavar="D",
+        help="where the stack keeps its data (CATALOG_DATA_DIR, ./.catalog)",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one line of JSON on standard output"
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _overrides(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Options beat the environment."""
+    given = {name: getattr(chosen, name, None) for name in ("data_dir", "port", "host")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+# --- up ----------------------------------------------------------------------------
+
+
+def _up(chosen: argparse.Namespace, settings: Settings) -> int:
+    _check_exposure(settings)
+    terminal = TerminalReporter(Console(stderr=True))
+    stack = Stack(
+        stack_options(settings, with_demo=chosen.demo),
+        terminal,
+        SystemClock(),
+        read_index=IndexReader(settings),
+    )
+    stop = Event()
+
+    def on_ready(facts: Facts) -> None:
+        terminal.still()
+        with suppress(OSError):  # whoever read our output may have gone
+            _announce(facts, as_json=chosen.json)
+
+    with signals.stopping(stop, on_repeat=stack.kill), terminal.moving():
+        stack.run(stop, on_ready)
+    return 0
+
+
+def stack_options(settings: Settings, *, with_demo: bool) -> StackOptions:
+    """Turn the settings into the plain values that the stack takes."""
+    return StackOptions(
+        data_dir=settings.data_dir,
+        host=settings.host,
+        port=settings.port,
+        mongo_uri=_plain(settings.mongo_uri),
+        mongo_db=settings.mongo_db,
+        typesense_url=settings.typesense_url,
+        typesense_api_key=_plain(settings.typesense_api_key),
+        storage=settings.storage,
+        admin_token=_plain(settings.admin_token),
+        link_secret=_plain(settings.link_secret),
+        with_demo=with_demo,
+        environment=dict(os.environ),
+    )
+
+
+def _check_exposure(settings: Settings) -> None:
+    if settings.auth != "open":
+        raise StackError("CATALOG_AUTH=token is reserved; only `open` works yet.")
+    if settings.allow_remote or _is_loopback(settings.host):
+        return
+    raise StackError(
+        f"With CATALOG_AUTH=open whoever reaches the API sees everything, so it does "
+        f"not listen on {settings.host}. Use a loopback address, or set "
+        "CATALOG_ALLOW_REMOTE=true if the network is yours."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _announce(facts: Facts, *, as_json: bool) -> None:
+    if as_json:
+        _print(json.dumps(facts.as_json(), separators=(",", ":")))
+        return
+    _print(
+        f"\n  The catalog is ready: {facts.api}   (docs: {facts.api}/docs)\n"
+        f"\n  MongoDB     {facts.mongo}  database {facts.mongo_db}"
+        f"\n  Typesense   {facts.typesense}"
+        f"\n  Storage     {facts.storage}\n"
+        f"\n  `catalog status` tells more; Ctrl-C stops everything.\n"
+    )
+
+
+# --- status and reindex ------------------------------------------------------------
+
+
+def _status(chosen: argparse.Namespace, settings: Settings) -> int:
+    directory = DataDirectory(settings.data_dir)
+    reader = IndexReader(settings)
+    report = status.gather(
+        directory,
+        lambda: reader(facts_of(directory)),
+        SystemClock(),
+    )
+    if chosen.json:
+        _print(json.dumps(report.as_json(), default=str, separators=(",", ":")))
+    else:
+        status.render(report, Console())
+    if not report.is_running:
+        return _NOT_RUNNING
+    return 0 if report.is_all_up else _FAILED
+
+
+def _reindex(chosen: argparse.Namespace, settings: Settings) -> int:
+    directory = DataDirectory(settings.data_dir)
+    if settings.mongo_uri is None:
+        if directory.holder() is None:
+            _say(
+                f"Nothing runs on {directory.path}: start it with `catalog up`, or set "
+                "CATALOG_MONGO_URI."
+            )
+            return _NOT_RUNNING
+        settings = settings_for(settings, facts_of(directory))
+    request = IndexRequest(
+        request_id=uuid4().hex, action="reindex", created_at=SystemClock().now()
+    )
+    from catalog.bootstrap import open_catalog  # noqa: PLC0415  (see IndexReader)
+
+    catalog = open_catalog(settings, process="cli")
+    try:
+        catalog.index_requests.add(request)
+    finally:
+        catalog.close()
+    if chosen.json:
+        _print(json.dumps({"requestId": request.request_id, "action": "reindex"}))
+    else:
+        _print("Asked for. `catalog status` shows how far the new index is.")
+    return 0
+
+
+class IndexReader:
+    """Reads the indexer's heartbeat; keeps its connection."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect at the first call, with ``settings`` and the stack's facts."""
+        self._settings = settings
+        self._read: Callable[[], IndexStatus | None] | None = None
+
+    def __call__(self, facts: Facts) -> IndexStatus | None:
+        """Read it; ``None`` when MongoDB does not answer or none was written yet."""
+        if self._read is None:
+            # Imports all drivers: a second that `catalog --help` need not wait.
+            from catalog.bootstrap import open_catalog  # noqa: PLC0415
+
+            settings = settings_for(self._settings, facts)
+            self._read = open_catalog(settings, process="cli").index_status.read
+        try:
+            return self._read()
+        except CatalogError:
+            return None
+
+
+def settings_for(settings: Settings, facts: Facts) -> Settings:
+    """Point the settings at a running stack."""
+    return Settings(
+        **settings.model_dump()
+        | {
+            "mongo_uri": SecretStr(facts.mongo),
+            "mongo_db": facts.mongo_db,
+            "typesense_url": facts.typesense,
+            "typesense_api_key": SecretStr(facts.typesense_api_key),
+            "storage": facts.storage,
+        }
+    )
+
+
+def facts_of(directory: DataDirectory) -> Facts:
+    """Read how to reach the stack that runs on ``directory``.
+
+    Raises:
+        StackError: It has not got that far yet.
+    """
+    facts = Facts.from_json(directory.read_state().facts)
+    if facts is None:
+        raise StackError(f"The stack on {directory.path} is only just starting.")
+    return facts
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"catalog: {text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

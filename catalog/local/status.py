@@ -1,0 +1,203 @@
+"""``catalog status``: what runs, on which ports, and how far the index is."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from catalog.clock import Clock
+from catalog.local import http, replica_set, typesense_server
+from catalog.local.data_directory import DataDirectory, ProcessState, StackState
+from catalog.local.leftovers import find
+from catalog.local.preflight import megabytes
+from catalog.repositories.index_state import IndexStatus
+
+_STALE_BEAT_SECONDS = 10.0
+_OK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """One child."""
+
+    name: str
+    pid: int
+    port: int | None
+    is_running: bool
+    memory_bytes: int
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What ``catalog status`` tells.
+
+    Attributes:
+        data_dir: The data directory.
+        pid: Of ``catalog up``; ``None`` when it does not run.
+        state: What it last wrote down.
+        processes: The children.
+        servers: Whether each answers, by name.
+        index: The indexer's heartbeat, when it could be read.
+        index_age_seconds: How old that is.
+    """
+
+    data_dir: Path
+    pid: int | None
+    state: StackState
+    processes: tuple[ProcessReport, ...]
+    servers: dict[str, bool]
+    index: IndexStatus | None
+    index_age_seconds: float | None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a ``catalog up`` holds the data directory."""
+        return self.pid is not None
+
+    @property
+    def is_all_up(self) -> bool:
+        """Whether everything runs, answers, and the indexer's heart beats."""
+        age = self.index_age_seconds
+        return (
+            self.is_running
+            and all(process.is_running for process in self.processes)
+            and all(self.servers.values())
+            and age is not None
+            and age < _STALE_BEAT_SECONDS
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Spell it for ``--json``."""
+        index = asdict(self.index) if self.index else None
+        return {
+            "running": self.is_running,
+            "allUp": self.is_all_up,
+            "dataDir": str(self.data_dir),
+            "pid": self.pid,
+            "phase": self.state.phase if self.is_running else "stopped",
+            "startedAt": self.state.started_at,
+            **self.state.facts,
+            "adminToken": self.state.admin_token,
+            "servers": self.servers,
+            "processes": [
+                {
+                    "name": process.name,
+                    "pid": process.pid,
+                    "port": process.port,
+                    "running": process.is_running,
+                    "memoryBytes": process.memory_bytes,
+                    "restarts": process.restarts,
+                }
+                for process in self.processes
+            ],
+            "index": index and {_camel(name): value for name, value in index.items()},
+            "indexAgeSeconds": self.index_age_seconds,
+        }
+
+
+def gather(
+    directory: DataDirectory, read_index: Callable[[], IndexStatus | None], clock: Clock
+) -> StatusReport:
+    """Look at everything once.
+
+    Args:
+        directory: Of the stack.
+        read_index: Reads the indexer's heartbeat; ``None`` when it cannot.
+        clock: Tells the heartbeat's age.
+    """
+    pid = directory.holder()
+    state = directory.read_state()
+    if pid is None:
+        return StatusReport(directory.path, None, state, (), {}, None, None)
+    servers = _ping(state)
+    index = read_index() if servers["mongodb"] else None
+    age = (clock.now() - index.beat_at).total_seconds() if index else None
+    processes = tuple(_look(name, it) for name, it in state.processes.items())
+    return StatusReport(directory.path, pid, state, processes, servers, index, age)
+
+
+def render(report: StatusReport, console: Console) -> None:
+    """Print it for people."""
+    if not report.is_running:
+        console.print(
+            f"Nothing runs on {report.data_dir}. Start it with `catalog up`.",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return
+    state = report.state
+    console.print(f"[bold]catalog up[/bold] (pid {report.pid}), {state.phase}")
+    console.print(_process_table(report))
+    for name, address in state.facts.items():
+        up = report.servers.get({"mongo": "mongodb"}.get(name, name))
+        mark = "" if up is None else " (answers)" if up else " [red](no answer)[/red]"
+        console.print(f"  {name:<16} {address}{mark}", highlight=False, soft_wrap=True)
+    console.print(f"  {'adminToken':<16} {state.admin_token}", highlight=False)
+    console.print(_index_line(report), highlight=False, soft_wrap=True)
+
+
+def _process_table(report: StatusReport) -> Table:
+    table = Table(box=None, pad_edge=True)
+    table.add_column("process")
+    for title in ("pid", "port", "memory", "restarts"):
+        table.add_column(title, justify="right")
+    for process in report.processes:
+        memory = megabytes(process.memory_bytes) if process.is_running else "gone"
+        port = str(process.port or "")
+        restarts = str(process.restarts or "")
+        table.add_row(process.name, str(process.pid), port, memory, restarts)
+    return table
+
+
+def _index_line(report: StatusReport) -> str:
+    index = report.index
+    if index is None:
+        return "  index            no heartbeat of an indexer yet"
+    counts = ", ".join(f"{count:,} {name}" for name, count in index.documents.items())
+    line = (
+        f"  index            generation {index.generation}, {index.state}, "
+        f"lag {index.lag_ms} ms, {index.dirty} dirty, "
+        f"{index.dead_letters} dead letters; {counts or 'no documents'}"
+    )
+    age = report.index_age_seconds or 0.0
+    if age >= _STALE_BEAT_SECONDS:
+        line += f"\n                   the indexer has been silent for {age:,.0f} s"
+    if index.is_degraded:
+        line += "\n                   degraded: history was lost, repair goes on"
+    if index.problem:
+        line += f"\n                   {index.problem}"
+    return line
+
+
+def _ping(state: StackState) -> dict[str, bool]:
+    facts = state.facts
+    answer = http.ask(f"{facts['api']}/health/ready") if "api" in facts else None
+    mongo, typesense = facts.get("mongo"), facts.get("typesense")
+    return {
+        "api": answer is not None and answer.status == _OK,
+        "mongodb": mongo is not None and replica_set.answers(mongo),
+        "typesense": typesense is not None and typesense_server.is_healthy(typesense),
+    }
+
+
+def _look(name: str, process: ProcessState) -> ProcessReport:
+    found = find(process)
+    memory = 0
+    if found is not None:
+        try:
+            memory = int(found.memory_info().rss)
+        except psutil.Error:
+            found = None
+    return ProcessReport(
+        name, process.pid, process.port, found is not None, memory, process.restarts
+    )
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)

@@ -1,0 +1,231 @@
+"""``AssetRepository`` over MongoDB: the read model ``assets``."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from pymongo import DeleteMany, ReplaceOne
+from pymongo.database import Database
+
+from catalog.access import Asker, Scope, mongo_filter
+from catalog.errors import InvalidQueryError
+from catalog.identity import possible_job_ids
+from catalog.models.asset import AssetRow, AssetType, AssetView
+from catalog.models.ids import DocumentId
+from catalog.models.page import Page
+from catalog.repositories.base import AssetQuery, FoundAsset
+from catalog.repositories.mongo.client import Record, translated
+from catalog.repositories.mongo.codec_assets import record_from_row
+from catalog.repositories.mongo.codec_stored import without_surrogates
+from catalog.repositories.mongo.codec_values import is_text_storable
+from catalog.repositories.mongo.paging import (
+    Place,
+    decode_token,
+    encode_token,
+    fingerprint,
+    place_filter,
+)
+
+SORT_FIELDS: Mapping[str, str] = {
+    "createdAt": "createdAt",
+    "completedAt": "completedAt",
+    "updatedAt": "updatedAt",
+    "name": "sortName",
+    "sizeBytes": "sizeBytes",
+    "duration": "duration",
+    "wordCount": "wordCount",
+}
+
+_TERM = re.compile(r'(-?)"([^"]*)"|(\S+)')
+_AFTER_ALL = "\U0010ffff"
+
+
+class MongoAssetRepository:
+    """One record per asset, derived by the indexer and disposable."""
+
+    def __init__(self, database: Database[Record]) -> None:
+        """Stand on a database."""
+        self._assets = database["assets"]
+
+    def page(self, query: AssetQuery) -> Page[AssetView]:
+        """See ``AssetRepository.page``."""
+        wanted = _filter(query)
+        if wanted is None:
+            return Page(items=(), total=0)
+        read = self._by_score if "$text" in wanted else self._by_field
+        with translated():
+            total = self._assets.count_documents(wanted, maxTimeMS=_limit_ms(query))
+            return read(query, wanted, total)
+
+    def find(self, asset_id: str) -> tuple[FoundAsset, ...]:
+        """See ``AssetRepository.find``."""
+        if not is_text_storable(asset_id):
+            return ()
+        with translated():
+            rows = list(
+                self._assets.find(
+                    {"$or": [{"jobId": asset_id}, {"assetId": asset_id}]},
+                    {"view": 1, "acl": 1, "createdAt": 1},
+                )
+            )
+        of_job = [row for row in rows if row["view"]["jobId"] == asset_id]
+        own = [row for row in of_job if row["view"]["assetId"] == asset_id]
+        # An exact jobId first; an image is found by its own id alone.
+        chosen = own or of_job or rows
+        return tuple(
+            FoundAsset(
+                view=row["view"], acl=tuple(row["acl"]), is_trashed=not row["acl"]
+            )
+            for row in sorted(chosen, key=_order_in_job)
+        )
+
+    def names_starting(
+        self, asker: Asker, prefix: str, limit: int
+    ) -> tuple[AssetView, ...]:
+        """See ``AssetRepository.names_starting``."""
+        start = prefix.casefold()
+        if not is_text_storable(start):
+            return ()
+        wanted = {
+            **mongo_filter(asker, Scope.VISIBLE),
+            "sortName": {"$gte": start, "$lt": start + _AFTER_ALL},
+        }
+        with translated():
+            found = self._assets.find(wanted, {"view": 1}).sort(
+                [("sortName", 1), ("_id", 1)]
+            )
+            return tuple(row["view"] for row in found.limit(limit))
+
+    def replace(
+        self, rows: Iterable[AssetRow], *, delete: Iterable[DocumentId] = ()
+    ) -> None:
+        """See ``AssetRepository.replace``."""
+        records = [record_from_row(row) for row in rows]
+        gone = list(delete)
+        with translated():
+            try:
+                self._write(records, gone)
+            except UnicodeEncodeError:
+                # Texts out of files may hold lone surrogates; all of this repeats.
+                self._write([_storable(record) for record in records], gone)
+
+    def _write(self, records: Iterable[Record], gone: list[DocumentId]) -> None:
+        operations: list[ReplaceOne[Record] | DeleteMany] = [
+            ReplaceOne({"_id": record["_id"]}, record, upsert=True)
+            for record in records
+        ]
+        if gone:
+            operations.append(DeleteMany({"_id": {"$in": gone}}))
+        if operations:
+            self._assets.bulk_write(operations, ordered=False)
+
+    def _by_field(
+        self, query: AssetQuery, wanted: Record, total: int
+    ) -> Page[AssetView]:
+        field = SORT_FIELDS[query.sort]
+        binding = fingerprint("assets", wanted, query.sort, query.descending)
+        if query.page_token:
+            place = decode_token(query.page_token, binding)
+            keyset = place_filter(field, place, descending=query.descending)
+            wanted = {"$and": [wanted, keyset]}
+        direction = -1 if query.descending else 1
+        cursor = (
+            self._assets.find(wanted, {"view": 1, field: 1})
+            .sort([(field, direction), ("_id", direction)])
+            .skip(query.skip)
+            .limit(query.limit + 1)
+            .max_time_ms(_limit_ms(query))
+        )
+        found = list(cursor)
+        token = None
+        if len(found) > query.limit:
+            found = found[: query.limit]
+            last = Place(found[-1].get(field), found[-1]["_id"])
+            token = encode_token(last, binding)
+        return Page(tuple(row["view"] for row in found), total, token)
+
+    def _by_score(
+        self, query: AssetQuery, wanted: Record, total: int
+    ) -> Page[AssetView]:
+        score = {"$meta": "textScore"}
+        cursor = (
+            self._assets.find(wanted, {"view": 1, "score": score})
+            .sort([("score", score), ("_id", 1)])
+            .skip(query.skip)
+            .limit(query.limit)
+            .max_time_ms(_limit_ms(query))
+        )
+        return Page(tuple(row["view"] for row in cursor), total)
+
+
+def _filter(query: AssetQuery) -> Record | None:
+    """Compile the filter; ``None`` for one that nothing can match."""
+    if query.sort not in SORT_FIELDS:
+        choices = ", ".join(SORT_FIELDS)
+        raise InvalidQueryError("sort", f"It must be one of {choices}.")
+    # All types by name, so that one index serves lists of any type.
+    types = query.types or tuple(AssetType)
+    parts: dict[str, Any] = {
+        "type": _any_of([kind.value for kind in types]),
+        "status": _any_of(query.statuses) if query.statuses else None,
+        "models": _any_of(query.models) if query.models else None,
+        "speakers": _any_of(query.speakers) if query.speakers else None,
+        "tagKeys": _operators(
+            ("$all", list(query.tag_keys)),
+            ("$in", list(query.tag_keys_any)),
+            ("$nin", list(query.tag_keys_none)),
+        ),
+        "createdAt": _operators(("$gte", query.since), ("$lte", query.until)),
+    }
+    wanted: Record = mongo_filter(query.asker, query.scope)
+    wanted |= {field: part for field, part in parts.items() if part is not None}
+    if query.words.strip():
+        search = _text_search(query.words)
+        if search is None:
+            return None
+        wanted["$text"] = {"$search": search}
+    return wanted
+
+
+def _operators(*conditions: tuple[str, object]) -> Record | None:
+    return {operator: value for operator, value in conditions if value} or None
+
+
+def _any_of(values: Iterable[str]) -> Any:  # noqa: ANN401  (a value or a condition)
+    storable = [value for value in values if is_text_storable(value)]
+    return storable[0] if len(storable) == 1 else {"$in": storable}
+
+
+def _text_search(words: str) -> str | None:
+    """Quote every word, for MongoDB finds what bears any of the unquoted ones.
+
+    Returns:
+        ``None`` when there is no word to find (then nothing is found).
+    """
+    wanted: list[str] = []
+    unwanted: list[str] = []
+    for minus, phrase, word in _TERM.findall(without_surrogates(words)):
+        is_unwanted = bool(minus) or word.startswith("-")
+        term = (phrase or word.strip('-"')).replace("\\", " ").replace('"', " ").strip()
+        if any(sign.isalnum() for sign in term):
+            (unwanted if is_unwanted else wanted).append(f'"{term}"')
+    if not wanted:
+        return None
+    return " ".join([*wanted, *(f"-{term}" for term in unwanted)])
+
+
+def _limit_ms(query: AssetQuery) -> int:
+    return max(1, int(query.timeout_seconds * 1000))
+
+
+def _order_in_job(row: Record) -> tuple[str, int, str]:
+    """Images by number, others by id."""
+    asset_id, job_id = row["view"]["assetId"], row["view"]["jobId"]
+    number = asset_id.removeprefix(f"{job_id}-")
+    is_image = job_id in possible_job_ids(asset_id)[1:] and number.isdigit()
+    return (job_id, int(number) if is_image else 0, asset_id)
+
+
+def _storable(record: Record) -> Record:
+    root = record["root"]
+    return cast("Record", without_surrogates(record)) | {"root": root}

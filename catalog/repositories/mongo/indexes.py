@@ -1,0 +1,184 @@
+"""Every database index, as data, each with the query it serves."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel
+from pymongo.database import Database
+from pymongo.errors import OperationFailure, PyMongoError
+
+from catalog.repositories.mongo.client import Record, translated
+
+log = logging.getLogger(__name__)
+
+FOREIGN = frozenset({"jobs"})
+"""Written by other programs: an index that can't be made there is only a warning."""
+
+_CONFLICT_CODES = frozenset({85, 86})
+"""IndexOptionsConflict, IndexKeySpecsConflict: an earlier version of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseIndex:
+    """One index; never unique on foreign records.
+
+    Attributes:
+        collection: Where.
+        keys: Fields and directions, in order.
+        serves: The query it is for, one line.
+        options: Further options of MongoDB.
+    """
+
+    collection: str
+    keys: tuple[tuple[str, int | str], ...]
+    serves: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name in MongoDB."""
+        return "catalog_" + "_".join(name for name, _ in self.keys if name != "_id")
+
+
+_UP, _DOWN = ASCENDING, DESCENDING
+
+INDEXES: tuple[DatabaseIndex, ...] = (
+    DatabaseIndex(
+        "jobs",
+        (("jobId", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "the newest record of a jobId; all records of jobIds",
+    ),
+    DatabaseIndex(
+        "jobs",
+        (("userId", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "a user's jobs, newest first",
+    ),
+    DatabaseIndex(
+        "jobs",
+        (("userId", _UP), ("type", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "a user's jobs of one type, newest first",
+    ),
+    DatabaseIndex(
+        "jobs",
+        (("createdAt", _DOWN), ("_id", _DOWN)),
+        "everybody's jobs, newest first",
+    ),
+    DatabaseIndex("objects", (("jobId", _UP),), "the objects under a job's prefixes"),
+    DatabaseIndex("objects", (("key", _UP),), "objects that a record names"),
+    DatabaseIndex("extractions", (("key", _UP),), "what was read out of objects"),
+    DatabaseIndex("assets", (("rootKey", _UP),), "the assets of roots"),
+    DatabaseIndex("assets", (("jobId", _UP),), "a job's assets, by bare jobId"),
+    DatabaseIndex("assets", (("assetId", _UP),), "an asset by its id"),
+    DatabaseIndex(
+        "assets",
+        (("acl", _UP), ("type", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "lists of visible assets, newest first",
+    ),
+    DatabaseIndex(
+        "assets",
+        (("acl", _UP), ("sortName", _UP), ("_id", _UP)),
+        "visible assets by the start of their name (degraded completion)",
+    ),
+    DatabaseIndex(
+        "assets",
+        (("ownerKey", _UP), ("tagKeys", _UP)),
+        "who may see an owner's assets that bear a tag",
+    ),
+    DatabaseIndex("assets", (("keys", _UP),), "the assets that an object belongs to"),
+    DatabaseIndex(
+        "assets",
+        (("words", TEXT),),
+        "search while the engine is away",
+        # Words of any language as they are; `view.language` must not choose one.
+        {"default_language": "none", "language_override": "textLanguage"},
+    ),
+    DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
+    DatabaseIndex(
+        "index_dead_letters", (("lastSeenAt", _DOWN),), "dead letters, newest first"
+    ),
+    DatabaseIndex("index_requests", (("createdAt", _UP),), "the oldest request"),
+)
+
+
+def ensure_indexes(database: Database[Record]) -> None:
+    """Create what is missing; idempotent.
+
+    Raises:
+        DependencyUnavailableError: MongoDB did not answer; retryable.
+        DependencyRejectedError: MongoDB refused an index on records of our own.
+    """
+    with translated():
+        for collection in dict.fromkeys(index.collection for index in INDEXES):
+            wanted = [index for index in INDEXES if index.collection == collection]
+            present = _present_keys(database, collection)
+            missing = [i for i in wanted if _comparable(i) not in present]
+            if missing:
+                _create(database, collection, missing)
+
+
+def _create(
+    database: Database[Record], collection: str, missing: Iterable[DatabaseIndex]
+) -> None:
+    if collection not in FOREIGN:
+        for index in missing:
+            _create_own(database, index)
+        return
+    for index in missing:
+        try:
+            database[collection].create_indexes([_model(index)])
+        except OperationFailure as exc:
+            log.warning(
+                "an index on foreign records could not be made; its query is slow",
+                extra={"index": index.name, "serves": index.serves, "error": str(exc)},
+            )
+
+
+def _create_own(database: Database[Record], index: DatabaseIndex) -> None:
+    """Create an index, in place of an older version of ours if there is one."""
+    try:
+        database[index.collection].create_indexes([_model(index)])
+    except OperationFailure as exc:
+        if exc.code not in _CONFLICT_CODES:
+            raise
+        database[index.collection].drop_index(index.name)
+        database[index.collection].create_indexes([_model(index)])
+
+
+def _model(index: DatabaseIndex) -> IndexModel:
+    return IndexModel(list(index.keys), name=index.name, **index.options)
+
+
+def _present_keys(database: Database[Record], collection: str) -> set[object]:
+    """List the keys of present indexes; foreign ones serve as well as ours."""
+    try:
+        found = database[collection].index_information().values()
+    except PyMongoError:
+        return set()
+    return {
+        tuple((name, direction) for name, direction in index["key"])
+        for index in found
+        if not index.get("sparse") and "partialFilterExpression" not in index
+    }
+
+
+def _comparable(index: DatabaseIndex) -> object:
+    if any(direction == TEXT for _, direction in index.keys):
+        return (("_fts", TEXT), ("_ftsx", 1))
+    return tuple(index.keys)
+
+
+def index_table() -> str:
+    """Write all indexes as a Markdown table, for the docs."""
+    lines = ["| records | index | serves |", "| --- | --- | --- |"]
+    for index in INDEXES:
+        keys = ", ".join(
+            name if direction == _UP else f"{name} {_WORDS[direction]}"
+            for name, direction in index.keys
+        )
+        lines.append(f"| `{index.collection}` | {keys} | {index.serves} |")
+    return "\n".join(lines) + "\n"
+
+
+_WORDS: Mapping[int | str, str] = {DESCENDING: "descending", TEXT: "text"}

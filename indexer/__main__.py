@@ -1,0 +1,88 @@
+"""``python -m indexer``: settings, logging, signals and exit codes."""
+
+import logging
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from pydantic import ValidationError
+
+from catalog.bootstrap import Catalog, open_catalog
+from catalog.config import Settings
+from catalog.errors import CatalogError
+from catalog.telemetry import configure_logging
+from indexer.daemon import Daemon
+from indexer.ports import Ports
+
+log = logging.getLogger("indexer")
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+
+def ports_of(catalog: Catalog) -> Ports:
+    """Take out of the catalog what the indexer needs."""
+    settings = catalog.settings
+    place = urlsplit(catalog.store.url)
+    return Ports(
+        clock=catalog.clock,
+        assets=catalog.assets,
+        objects=catalog.objects,
+        extractions=catalog.extractions,
+        records=catalog.records,
+        feed=catalog.feed,
+        generations=catalog.generations,
+        dirty=catalog.dirty,
+        dead_letters=catalog.dead_letters,
+        index_status=catalog.index_status,
+        index_requests=catalog.index_requests,
+        store=catalog.store,
+        index_writer=catalog.index_writer,
+        index_admin=catalog.index_admin,
+        ensure_indexes=catalog.ensure_indexes,
+        index_prefix=settings.index_prefix,
+        linger_seconds=settings.linger_ms / 1000,
+        rescan_every=timedelta(seconds=settings.rescan_seconds),
+        storage_directory=(
+            Path(unquote(place.path)) if place.scheme == "file" else None
+        ),
+    )
+
+
+def main() -> int:
+    """Run the indexer until SIGTERM or SIGINT; returns the exit code."""
+    try:
+        settings = Settings()
+    except ValidationError as exc:
+        print(f"The settings can't be used: {exc}", file=sys.stderr)  # noqa: T201
+        return EXIT_SETTINGS
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        catalog = open_catalog(settings, process="indexer")
+    except CatalogError as exc:
+        log.error("cannot start", extra={"error": str(exc)})  # noqa: TRY400
+        return EXIT_SETTINGS
+    daemon = Daemon(ports_of(catalog))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    try:
+        daemon.run()
+    except Exception as exc:  # noqa: BLE001  (the process boundary; logged by the loop)
+        log.critical("the indexer ends", extra={"error": str(exc)})
+        return EXIT_FAILED
+    finally:
+        catalog.close()
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # Threads left behind (a request that hangs, a sweep) must not delay the exit;
+    # nothing that they do is acknowledged before it is proven.
+    os._exit(code)

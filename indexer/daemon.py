@@ -1,0 +1,166 @@
+"""The daemon: named loops under one supervisor. One ends, all stop."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+from catalog.errors import CatalogError, DependencyError
+from catalog.repositories.index_state import DirtyRoot
+from indexer.checkpoint import target_of
+from indexer.health import Health
+from indexer.indexing import Indexing
+from indexer.intake_directory import DirectoryHints, Intake, guarded
+from indexer.ports import Ports
+from indexer.schedule import Schedule, Sweep
+
+log = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 4.0
+"""How long the loops may finish what they are at; the promise is five to the exit."""
+
+_BEAT_SECONDS = 1.0
+_COUNT_SECONDS = 15.0
+_REDRIVE_EVERY = timedelta(hours=1)
+_REDRIVE_ROOTS = 200
+
+
+class Daemon:
+    """Runs the loops until told to stop, or until one of them ends."""
+
+    def __init__(
+        self, ports: Ports, *, jitter: Callable[[], float] | None = None
+    ) -> None:
+        """Start nothing yet; ``jitter`` gives random numbers from 0 to 1."""
+        spread = jitter or random.SystemRandom().random
+        self._ports = ports
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self.health = Health(ports.clock)
+        self.intake = Intake(
+            store=ports.store, objects=ports.objects, clock=ports.clock
+        )
+        self._indexing = Indexing(
+            ports,
+            list_store=self.intake.ensure_listed,
+            health=self.health,
+            stop=self._stop,
+            jitter=spread,
+        )
+        self._loops: dict[str, Callable[[], None]] = {
+            "index": self._indexing.run,
+            "heartbeat": self._beat,
+        }
+        if ports.storage_directory is not None:
+            hints = DirectoryHints(
+                intake=self.intake,
+                directory=ports.storage_directory,
+                clock=ports.clock,
+                health=self.health,
+                jitter=spread,
+            )
+            self._loops["hints"] = lambda: hints.run(self._stop)
+        self._schedule = Schedule(
+            [
+                Sweep("rescan", ports.rescan_every, self._rescan, is_immediate=True),
+                Sweep("redrive", _REDRIVE_EVERY, self._redrive),
+            ],
+            ports.clock,
+        )
+        self._documents: dict[str, int] = {}
+        self._counted_at = float("-inf")
+
+    def stop(self) -> None:
+        """Ask all loops to end; returns at once, may be called by a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Run until stopped.
+
+        Raises:
+            BaseException: Whatever ended a loop that should not have ended.
+        """
+        threads = [
+            threading.Thread(
+                target=self._supervised, args=item, name=item[0], daemon=True
+            )
+            for item in self._loops.items()
+        ]
+        for thread in threads:
+            thread.start()
+        self._schedule.start()
+        self._stop.wait()
+        self._schedule.stop()
+        deadline = self._ports.clock.monotonic() + DRAIN_SECONDS
+        for thread in threads:
+            thread.join(max(deadline - self._ports.clock.monotonic(), 0.01))
+            if thread.is_alive():
+                # Safe: what is not proven is not acknowledged either.
+                log.warning("loop left behind", extra={"loop": thread.name})
+        if self._failure is not None:
+            raise self._failure
+
+    def _supervised(self, name: str, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as exc:  # the loop boundary: all stop, the process says so
+            log.exception("loop failed", extra={"loop": name})
+            self._failure = self._failure or exc
+        finally:
+            self._stop.set()
+
+    # --- heartbeat -----------------------------------------------------------------
+
+    def _beat(self) -> None:
+        clock = self._ports.clock
+        while not clock.wait(self._stop, _BEAT_SECONDS):
+            try:
+                self._tell()
+            except DependencyError as exc:
+                log.debug("no heartbeat", extra={"error": str(exc)})
+
+    def _tell(self) -> None:
+        """Write the status; a search engine that is away leaves old counts in it."""
+        ports = self._ports
+        now = ports.clock.monotonic()
+        if now - self._counted_at >= _COUNT_SECONDS:
+            self._counted_at = now
+            try:
+                self._documents = self._count()
+            except CatalogError as exc:
+                log.debug("not counted", extra={"error": str(exc)})
+        ports.index_status.write(
+            self.health.status(
+                dirty=ports.dirty.count(),
+                dead_letters=ports.dead_letters.count(),
+                documents=self._documents,
+                beat_at=ports.clock.now(),
+            )
+        )
+
+    def _count(self) -> dict[str, int]:
+        generation = self._ports.generations.latest()
+        if generation is None:
+            return {}
+        names = target_of(generation, self._ports.index_prefix).names
+        return {
+            kind.value: self._ports.index_admin.count(index)
+            for kind, index in names.items()
+        }
+
+    # --- sweeps --------------------------------------------------------------------
+
+    def _rescan(self) -> None:
+        guarded(self.intake.rescan, health=self.health, name="rescan")
+
+    def _redrive(self) -> None:
+        guarded(self._mark_dead_letters, health=self.health, name="redrive")
+
+    def _mark_dead_letters(self) -> None:
+        """Have what could not be indexed looked at again: the cause may be gone."""
+        now = self._ports.clock.now()
+        self._ports.dirty.mark(
+            DirtyRoot(letter.root, now, reason="redrive")
+            for letter in self._ports.dead_letters.page(_REDRIVE_ROOTS)
+        )

@@ -1,0 +1,114 @@
+"""Notes about roots: what must be looked at again, and what can't be indexed."""
+
+from collections.abc import Mapping, Sequence
+
+from catalog.clock import Clock
+from catalog.models.ids import RootKey
+from catalog.repositories.index_state import (
+    DeadLetter,
+    DeadLetterRepository,
+    DirtyRepository,
+    DirtyRoot,
+)
+from indexer.documents import Refusal
+from indexer.learning import Learned
+from indexer.retry import recheck_delay
+from indexer.stored import EXTRACTOR
+
+
+class Marks:
+    """Keeps ``index_dirty`` and ``index_dead_letters``; used by the applying thread."""
+
+    def __init__(
+        self,
+        *,
+        dirty: DirtyRepository,
+        dead_letters: DeadLetterRepository,
+        clock: Clock,
+    ) -> None:
+        """Read nothing yet."""
+        self._dirty = dirty
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._has_letters: bool | None = None
+
+    def settle(
+        self,
+        learned: Sequence[Learned],
+        refusals: Mapping[RootKey, Refusal],
+        *,
+        rechecked: bool,
+    ) -> None:
+        """Note what became of roots that are in the index now.
+
+        Args:
+            learned: All roots of the batch.
+            refusals: Documents that the engine refused.
+            rechecked: Whether objects recorded as missing were looked for again.
+        """
+        self._settle_dirty(learned, rechecked=rechecked)
+        letters = [
+            letter
+            for one in learned
+            if (letter := self._letter(one, refusals.get(one.bundle.root_key)))
+        ]
+        if self._has_letters is None:
+            self._has_letters = self._dead_letters.count() > 0
+        if self._has_letters:
+            dead = {letter.details["rootKey"] for letter in letters}
+            fine = [
+                one.bundle.root for one in learned if one.bundle.root_key not in dead
+            ]
+            if fine:
+                self._dead_letters.clear(fine)
+        if letters:
+            self._dead_letters.record(letters)
+            self._has_letters = True
+
+    def _settle_dirty(self, learned: Sequence[Learned], *, rechecked: bool) -> None:
+        attempts = self._dirty.attempts([one.bundle.root for one in learned])
+        now = self._clock.now()
+        marks, settled = [], []
+        for one in learned:
+            root, known = one.bundle.root, attempts.get(one.bundle.root_key)
+            if not (one.description.missing or one.is_unsettled):
+                if known is not None:
+                    settled.append(root)
+            elif known is None or rechecked:
+                tried = 0 if known is None else known + 1
+                reason = "storage" if one.is_unsettled else "missing object"
+                marks.append(DirtyRoot(root, now + recheck_delay(tried), tried, reason))
+        if marks:
+            self._dirty.mark(marks)
+        if settled:
+            self._dirty.clear(settled)
+
+    def _letter(self, one: Learned, refusal: Refusal | None) -> DeadLetter | None:
+        bundle = one.bundle
+        unread = [
+            f"{found.key}: {found.error}"
+            for found in bundle.extractions.values()
+            if found.error is not None and found.extractor == EXTRACTOR
+        ]
+        if refusal is not None:
+            stage, error = "index", refusal.error
+        elif one.error is not None:
+            stage, error = "describe", one.error
+        elif bundle.malformed is not None:
+            stage, error = "read", str(bundle.malformed)
+        elif unread:
+            stage, error = "extract", unread[0]
+        else:
+            return None
+        now = self._clock.now()
+        return DeadLetter(
+            root=bundle.root,
+            stage=stage,
+            error=error,
+            attempts=1,
+            first_seen_at=now,
+            last_seen_at=now,
+            job_id=bundle.job.job_id if bundle.job else None,
+            document_id=refusal.document_id if refusal else None,
+            details={"rootKey": bundle.root_key},
+        )

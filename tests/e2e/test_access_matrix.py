@@ -1,0 +1,293 @@
+"""Who sees what, over every endpoint: a new route without a row here fails.
+
+Everything about a private asset bears the word ``zebraprivate``, and so on; an answer
+may hold the words of what its asker may see, and no others.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from httpx import Response
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from catalog.models.asset import Asset
+from catalog.models.ids import UserId
+from tests.integration.api.library import (
+    Library,
+    dataset,
+    image,
+    lora,
+    open_library,
+    transcript,
+)
+from tests.servers import TypesenseServer
+
+RIGHTS = ("private", "shared", "public")
+OWNER, FRIEND, STRANGER, MACHINE_OWNER = "ann-1", "ann_1", "ANN 1", None
+"""User ids that the engine's tokeniser would take for one and the same."""
+
+VISIBLE = {
+    OWNER: {"private", "shared", "public"},
+    FRIEND: {"shared", "public"},
+    STRANGER: {"public"},
+    MACHINE_OWNER: {"private", "shared", "public"},
+}
+OWNED = {
+    OWNER: {"private", "shared", "public"},
+    FRIEND: set[str](),
+    STRANGER: set[str](),
+    MACHINE_OWNER: {"private", "shared", "public"},
+}
+ALL_TYPES = ("lora", "image", "talk", "dataset")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list or search: answers what is visible, and counts no more than that."""
+
+    params: dict[str, str] = field(default_factory=dict)
+    types: tuple[str, ...] = ALL_TYPES
+    seen: dict[str | None, set[str]] = field(default_factory=lambda: VISIBLE)
+    counted: str | None = "header"
+
+
+@dataclass(frozen=True)
+class ById:
+    """One asset or job: answered, or not found."""
+
+    types: tuple[str, ...] = ALL_TYPES
+    seen: dict[str | None, set[str]] = field(default_factory=lambda: VISIBLE)
+    is_job: bool = False
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Says nothing of any asset to anybody."""
+
+    status: frozenset[int] = frozenset({200})
+
+
+def _lists(kind: str) -> Listed:
+    return Listed({"scope": "visible"}, (kind,))
+
+
+MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
+    ("get", "/api/assets/loras"): _lists("lora"),
+    ("get", "/api/loras"): _lists("lora"),
+    ("get", "/api/assets/images"): _lists("image"),
+    ("get", "/api/images"): _lists("image"),
+    ("get", "/api/assets/transcripts"): _lists("talk"),
+    ("get", "/api/transcripts"): _lists("talk"),
+    ("get", "/api/assets/datasets"): _lists("dataset"),
+    ("get", "/api/datasets"): _lists("dataset"),
+    ("get", "/api/assets/search"): Listed({"q": "wildfires"}, counted="found"),
+    ("get", "/api/search/transcripts"): Listed(
+        {"q": "wildfires"}, ("talk",), counted="found"
+    ),
+    ("get", "/api/suggest"): Listed({"q": "zebra", "limit": "20"}, counted=None),
+    ("get", "/api/assets/{assetId}"): ById(),
+    ("get", "/api/assets/{assetId}/download"): ById(),
+    ("get", "/api/assets/{assetId}/thumbnail"): ById(("image",)),
+    ("get", "/api/jobs"): Listed({}, ALL_TYPES[:3], OWNED, counted="total"),
+    ("get", "/api/jobs/{jobId}"): ById(ALL_TYPES[:3], OWNED, is_job=True),
+    ("get", "/api/stream/job/{jobId}"): ById(ALL_TYPES[:3], OWNED, is_job=True),
+    # The link is the right; without one there is nothing to be had.
+    ("get", "/api/files/{key}"): Silent(frozenset({403})),
+    ("head", "/api/files/{key}"): Silent(frozenset({403})),
+    ("get", "/health/live"): Silent(),
+    ("get", "/health/ready"): Silent(frozenset({200, 503})),
+    ("get", "/metrics"): Silent(),
+}
+
+
+def _assets(right: str) -> Iterator[Asset]:
+    word = f"zebra{right}"
+    common: dict[str, Any] = {
+        "is_public": right == "public",
+        "shared_with": (UserId(FRIEND),) if right == "shared" else (),
+        "tags": (word,),
+        "description": f"{word} wildfires",
+    }
+    job = f"lora{word}"
+    yield lora(job, OWNER, name=f"{word} lora", model=word, **common)
+    yield dataset(job, OWNER, name=f"{word} dataset", **common)
+    prompt = f"{word} wildfires"
+    yield image(f"image{word}", 1, OWNER, name=f"{word} image", prompt=prompt, **common)
+    said = ["nothing here", f"the {word} wildfires reached the coast"]
+    yield transcript(f"talk{word}", OWNER, said, name=f"{word} talk", **common)
+
+
+@pytest.fixture(scope="module")
+def library(
+    mongo_uri: str,
+    typesense_server: TypesenseServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Library]:
+    folder = tmp_path_factory.mktemp("store")
+    with open_library(mongo_uri, typesense_server, folder) as made:
+        for right in RIGHTS:
+            made.add(*_assets(right))
+            for kind in ("lora", "image", "talk"):
+                made.catalog.jobs.insert(
+                    {
+                        "jobId": f"{kind}zebra{right}",
+                        "userId": OWNER,
+                        "type": "lora-training",
+                        "status": "completed",
+                        "progress": 100,
+                        "config": {"loraName": f"zebra{right}"},
+                    }
+                )
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(library: Library) -> Iterator[TestClient]:
+    with TestClient(create_app(library.catalog)) as made:
+        yield made
+
+
+def _operations() -> list[tuple[str, str]]:
+    from tests.fakes.catalog import FakeParts  # noqa: PLC0415  (at collection only)
+
+    paths = create_app(FakeParts().catalog()).openapi()["paths"]
+    return sorted((method, path) for path in paths for method in paths[path])
+
+
+def _ask(
+    client: TestClient, method: str, path: str, asker: str | None, **params: str
+) -> Response:
+    if asker is not None:
+        params["userId"] = asker
+    return client.request(method, path, params=params, follow_redirects=False)
+
+
+def _words_in(text: str) -> set[str]:
+    return set(re.findall(r"zebra(private|shared|public)", text.replace("<mark>", "")))
+
+
+def _asset_id(kind: str, right: str, *, is_job: bool = False) -> str:
+    tail = {"image": "-1", "dataset": "-dataset"}.get(kind, "")
+    return f"{'lora' if kind == 'dataset' else kind}zebra{right}" + (
+        "" if is_job else tail
+    )
+
+
+def test_every_route_has_a_row() -> None:
+    operations = {
+        (method, path.replace("{key:path}", "{key}")) for method, path in _operations()
+    }
+
+    assert operations == set(MATRIX)
+
+
+@pytest.mark.parametrize("asker", VISIBLE, ids=str)
+@pytest.mark.parametrize(
+    ("operation", "row"),
+    [(o, r) for o, r in MATRIX.items() if isinstance(r, Listed)],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_lists_show_and_count_what_the_asker_may_see(
+    client: TestClient, operation: tuple[str, str], row: Listed, asker: str | None
+) -> None:
+    answer = _ask(client, *operation, asker, **row.params)
+
+    assert answer.status_code == 200
+    assert _words_in(answer.text) == row.seen[asker]
+    expected = len(row.seen[asker]) * len(row.types)
+    if row.counted == "header":
+        assert answer.headers["x-total-count"] == str(expected)
+    elif row.counted is not None:
+        assert answer.json()[row.counted] == expected
+    facets = answer.json().get("facets", {}) if row.counted == "found" else {}
+    if "type" in facets:
+        assert sum(one["count"] for one in facets["type"]) == expected
+        assert {one["value"] for one in facets["tags"]} == {
+            f"zebra{right}" for right in row.seen[asker]
+        }
+
+
+@pytest.mark.parametrize("asker", VISIBLE, ids=str)
+@pytest.mark.parametrize(
+    ("operation", "row"),
+    [(o, r) for o, r in MATRIX.items() if isinstance(r, ById)],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_what_the_asker_may_not_see_is_not_found(
+    client: TestClient, operation: tuple[str, str], row: ById, asker: str | None
+) -> None:
+    method, path = operation
+    for kind in row.types:
+        for right in RIGHTS:
+            identifier = _asset_id(kind, right, is_job=row.is_job)
+            address = re.sub(r"\{\w+\}", identifier, path)
+
+            answer = _ask(client, method, address, asker)
+
+            if right in row.seen[asker]:
+                assert answer.status_code in (200, 302), answer.text
+            else:
+                assert answer.status_code == 404
+                unknown = _ask(client, method, address + "x", asker)
+                assert answer.json()["code"] == unknown.json()["code"]
+
+
+@pytest.mark.parametrize("asker", VISIBLE, ids=str)
+@pytest.mark.parametrize(
+    ("operation", "row"),
+    [(o, r) for o, r in MATRIX.items() if isinstance(r, Silent)],
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+)
+def test_other_routes_say_nothing_of_any_asset(
+    client: TestClient, operation: tuple[str, str], row: Silent, asker: str | None
+) -> None:
+    method, path = operation
+    key = f"loras/{OWNER}/lorazebraprivate/v1/model.safetensors"
+
+    answer = _ask(client, method, path.replace("{key}", key), asker)
+
+    assert answer.status_code in row.status
+    assert not _words_in(answer.text.replace(key, ""))
+
+
+@pytest.mark.parametrize("scope", ["own", "shared", "public"])
+@pytest.mark.parametrize("asker", [OWNER, FRIEND, STRANGER])
+@pytest.mark.parametrize("path", ["/api/assets/search", "/api/loras", "/api/suggest"])
+def test_a_scope_only_ever_narrows(
+    client: TestClient, path: str, asker: str, scope: str
+) -> None:
+    answer = _ask(client, "get", path, asker, scope=scope, q="zebra")
+
+    expected = {
+        "own": OWNED[asker],
+        "shared": {"shared"} if asker == FRIEND else set(),
+        "public": {"public"},
+    }
+    assert answer.status_code == 200
+    assert _words_in(answer.text) == expected[scope]
+
+
+@pytest.mark.parametrize(
+    "sneaky",
+    [
+        "x`) || (acl:=pub",
+        "*) || acl:!=[x",
+        "private && acl:=[`",
+        "zebraprivate) || (_seq:>=0",
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["q", "tags", "tagsAny", "model", "status", "speaker", "language", "format"]
+)
+def test_no_parameter_talks_its_way_around_the_filter(
+    client: TestClient, name: str, sneaky: str
+) -> None:
+    answer = _ask(client, "get", "/api/assets/search", STRANGER, **{name: sneaky})
+
+    assert answer.status_code == 200
+    found = answer.json()
+    assert _words_in(str(found["hits"]) + str(found["facets"])) <= {"public"}
