@@ -14,9 +14,7 @@ from api.dependencies import (
     CommaList,
     LimitParam,
     ModelsParam,
-    PageParam,
     PageTokenParam,
-    PerPageParam,
     ScopeParam,
     SinceParam,
     StatusesParam,
@@ -28,11 +26,9 @@ from catalog.access import Scope
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetType
 from catalog.repositories.base import AssetQuery
-from catalog.search.base import FACETS, SearchQuery
+from catalog.search.base import SearchQuery
 from catalog.search.values import tag_key
 from catalog.services.search import MAX_REACH, SORTS
-
-DEFAULT_FACETS = ("type", "tags", "model", "status")
 
 ASSET_ID = (
     "An assetId; a bare jobId means the job's asset, or all images of an image job."
@@ -49,15 +45,6 @@ ListSort = Literal[
     "sizeBytes",
     "duration",
     "wordCount",
-]
-SearchSort = Literal[
-    "relevance",
-    "createdAt",
-    "updatedAt",
-    "completedAt",
-    "name",
-    "sizeBytes",
-    "duration",
 ]
 OptionalOrderParam = Annotated[
     Literal["asc", "desc"] | None,
@@ -154,75 +141,11 @@ async def list_query(
         models=model,
         since=since,
         until=until,
-        descending=_is_descending(sort, order),
+        descending=is_descending(sort, order),
         per_page=limit,
         with_moments=False,
     )
     return Listing(search, sort, page_token)
-
-
-async def search_query(
-    asker: AskerDep,
-    q: WordsParam = "",
-    types: AssetTypesParam = (),
-    tags: TagsParam = (),
-    tags_any: Annotated[
-        CommaList, Query(alias="tagsAny", description="Any of these tags.")
-    ] = (),
-    tags_none: Annotated[
-        CommaList, Query(alias="tagsNone", description="None of these tags.")
-    ] = (),
-    status: StatusesParam = (),
-    model: ModelsParam = (),
-    speaker: Annotated[
-        CommaList, Query(description="Any of these speakers of transcripts.")
-    ] = (),
-    language: Annotated[
-        CommaList, Query(description="Any of these languages of transcripts.")
-    ] = (),
-    file_format: Annotated[
-        CommaList,
-        Query(alias="format", description="Any of these formats.", examples=["png"]),
-    ] = (),
-    since: SinceParam = None,
-    until: UntilParam = None,
-    sort: Annotated[
-        SearchSort, Query(description="What to order hits by.")
-    ] = "relevance",
-    order: OptionalOrderParam = None,
-    page: PageParam = 1,
-    per_page: PerPageParam = 24,
-    facets: Annotated[
-        CommaList,
-        Query(
-            description=f"What to count: any of {', '.join(FACETS)}; `none` for none.",
-            examples=["tags,type"],
-        ),
-    ] = DEFAULT_FACETS,
-    scope: ScopeParam = Scope.VISIBLE,
-) -> SearchQuery:
-    """Read the parameters of a search over all types."""
-    return SearchQuery(
-        asker=asker,
-        scope=scope,
-        words=q,
-        types=types,
-        tags=tags,
-        tags_any=tags_any,
-        tags_none=tags_none,
-        statuses=status,
-        models=model,
-        speakers=speaker,
-        languages=language,
-        formats=file_format,
-        since=since,
-        until=until,
-        sort=sort,
-        descending=_is_descending(sort, order),
-        page=page,
-        per_page=per_page,
-        facets=() if facets == ("none",) else facets,
-    )
 
 
 async def transcript_query(
@@ -269,7 +192,6 @@ async def suggest_query(
 
 
 ListingDep = Annotated[Listing, Depends(list_query)]
-SearchQueryDep = Annotated[SearchQuery, Depends(search_query)]
 TranscriptQueryDep = Annotated[SearchQuery, Depends(transcript_query)]
 SuggestQueryDep = Annotated[SearchQuery, Depends(suggest_query)]
 
@@ -309,5 +231,6 @@ def _digest(query: SearchQuery) -> str:
     return blake2b(text, digest_size=9).hexdigest()
 
 
-def _is_descending(sort: str | None, order: str | None) -> bool:
+def is_descending(sort: str | None, order: str | None) -> bool:
+    """Tell the direction: as asked for, else ascending for names alone."""
     return order == "desc" if order is not None else sort != "name"

@@ -225,7 +225,7 @@ def _status(chosen: argparse.Namespace, settings: Settings) -> int:
         SystemClock(),
     )
     if chosen.json:
-        _print(json.dumps(report.as_json(), default=str, separators=(",", ":")))
+        _print(json.dumps(report.as_json(), separators=(",", ":")))
     else:
         status.render(report, Console())
     if not report.is_running:

@@ -2,7 +2,7 @@
 
 Nothing else writes documents. Live changes, backfill, retries, rescans and repairs all
 call ``prepare`` and ``commit`` (``apply`` does both). Rows of the read model are
-replaced last, so whatever a crash interrupts is done again in full.
+replaced only after the proof, so whatever a crash interrupts is done again in full.
 """
 
 import logging
@@ -10,10 +10,15 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from catalog.models.asset import AssetRow
 from catalog.models.ids import RootKey
-from catalog.repositories.base import AssetRepository, RecordReader, RootId
-from catalog.search.base import IndexWriter
+from catalog.repositories.base import (
+    AssetRepository,
+    RecordReader,
+    RootBundle,
+    RootId,
+)
+from catalog.search.base import Document, IndexWriter
+from indexer.batching import identity_of, unique_by
 from indexer.checkpoint import Checkpoint
 from indexer.documents import DocumentPass, Prepared
 from indexer.learning import Learner
@@ -21,6 +26,9 @@ from indexer.marks import Marks
 from indexer.tags import TagIndex
 
 log = logging.getLogger(__name__)
+
+MAX_SIBLINGS = 500
+"""Roots of the same ``jobId`` that are read along with a batch, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class AppliedBatch:
         assets: Documents that the ``assets`` index now holds of them, proven.
         segments: Likewise of ``segments``.
         written: Documents sent in this pass.
-        root_keys: Hashes of the roots.
+        root_keys: Hashes of the roots and of others of the same ``jobId``.
         sequence: ``_seq`` of what was written.
     """
 
@@ -42,6 +50,15 @@ class AppliedBatch:
     written: int
     root_keys: tuple[RootKey, ...]
     sequence: int
+
+
+def _siblings(bundles: Sequence[RootBundle]) -> list[RootId]:
+    present = {identity_of(bundle.root) for bundle in bundles}
+    others = (root for bundle in bundles for root in bundle.siblings)
+    found = unique_by(
+        (root for root in others if identity_of(root) not in present), identity_of
+    )
+    return found[:MAX_SIBLINGS]
 
 
 class Applier:
@@ -109,12 +126,20 @@ class Applier:
     def prepare(
         self, roots: Sequence[RootId], *, not_before: int = 0, recheck: bool = False
     ) -> Prepared:
-        """Read and describe; see ``apply``."""
+        """Read and describe; see ``apply``.
+
+        Other roots of the same ``jobId`` come along: only one of them has documents,
+        and it may be another one than last time.
+        """
         batch = self._records.read(roots, not_before=not_before)
+        bundles = batch.bundles
+        others = _siblings(bundles)
+        if others:
+            more = self._records.read(others, not_before=batch.cluster_time)
+            bundles += more.bundles
         sequence = self._checkpoint.next_sequence(batch.cluster_time)
-        return Prepared(
-            sequence, tuple(self._learner.learn(batch.bundles, recheck=recheck))
-        )
+        learned = self._learner.learn(bundles, recheck=recheck)
+        return Prepared(sequence, tuple(learned), asked=len(batch.bundles))
 
     def commit(
         self,
@@ -151,38 +176,35 @@ class Applier:
             pass_.verify()
         rows = pass_.rows()
         before = tuple(row for one in prepared.learned for row in one.bundle.rows)
-        self._write_tags(before, rows, prepared, force=force)
+        tags = self._tags.changes(
+            before,
+            rows,
+            prepared.roots,
+            target=self._checkpoint.target,
+            sequence=prepared.sequence,
+            force=force,
+        )
+        self._write_tags(tags.narrowing, tags.deletes)
         kept = {row.document_id for row in rows}
         gone = [row.document_id for row in before if row.document_id not in kept]
         changed = pass_.changed_rows()
         if changed or gone:
             self._assets.replace(changed, delete=gone)
+        self._write_tags(tags.widening, ())
         self._marks.settle(prepared.learned, pass_.refusals(), rechecked=rechecked)
+        assets, segments = pass_.asked()
         return AppliedBatch(
-            roots=len(prepared.learned),
-            assets=pass_.expected_assets,
-            segments=pass_.expected_segments,
+            roots=prepared.asked,
+            assets=assets,
+            segments=segments,
             written=pass_.written,
             root_keys=prepared.root_keys,
             sequence=prepared.sequence,
         )
 
     def _write_tags(
-        self,
-        before: Sequence[AssetRow],
-        now: Sequence[AssetRow],
-        prepared: Prepared,
-        *,
-        force: bool,
+        self, documents: Sequence[Document], deletes: Sequence[str]
     ) -> None:
-        target = self._checkpoint.target
-        changes = self._tags.changes(
-            before,
-            now,
-            prepared.roots,
-            target=target,
-            sequence=prepared.sequence,
-            force=force,
-        )
-        for error in self._tags.write(changes, self._writer, target.tags):
+        index = self._checkpoint.target.tags
+        for error in self._tags.write(self._writer, index, documents, deletes):
             log.error("a tag was refused", extra={"error": error})

@@ -91,6 +91,8 @@ class Builder:
         if is_fresh and self._counts() != wanted:
             log.warning("counts differ after the build; looking at everything again")
             self._repair.rescan()
+        # Roots that went while no indexer ran: no change will tell of them.
+        self._repair.remove_orphans()
         self._steady.run(lambda: self._checkpoint.enter(GenerationState.CATCHING_UP))
 
     def _backfill(self, *, is_fresh: bool) -> None:
@@ -150,7 +152,9 @@ class Builder:
         target = self._checkpoint.target
         try:
             assert prepared is not None  # noqa: S101  (there are roots)
-            batch = self._applier.commit(prepared, is_fresh=is_fresh)
+            # A chunk that a crash interrupted may lack what follows the rows.
+            is_repeated = prepared.has_rows_of(target.number)
+            batch = self._applier.commit(prepared, force=is_repeated, is_fresh=is_fresh)
         except DependencyError as exc:
             log.warning("writing again", extra={"error": str(exc)})
             pending.exception()  # the reader and this thread share the learner

@@ -38,10 +38,15 @@ class FuseBlownError(CatalogError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch of roots as read and described, not yet written."""
+    """A batch of roots as read and described, not yet written.
+
+    ``asked`` is how many of ``learned`` were asked for; roots that share a ``jobId``
+    with them follow.
+    """
 
     sequence: int
     learned: tuple[Learned, ...]
+    asked: int
 
     @property
     def roots(self) -> tuple[RootId, ...]:
@@ -52,6 +57,14 @@ class Prepared:
     def root_keys(self) -> tuple[RootKey, ...]:
         """Their hashes."""
         return tuple(one.bundle.root_key for one in self.learned)
+
+    def has_rows_of(self, generation: int) -> bool:
+        """Whether some of it has been written into this generation before."""
+        return any(
+            row.generation == generation
+            for one in self.learned
+            for row in one.bundle.rows
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +113,13 @@ class DocumentPass:
         }
         self.written = 0
 
-    @property
-    def expected_assets(self) -> int:
-        """How many documents the ``assets`` index must hold of these roots."""
-        return sum(work.has_document for work in self._all())
-
-    @property
-    def expected_segments(self) -> int:
-        """How many documents the ``segments`` index must hold of these roots."""
-        return sum(work.segments for work in self._all())
+    def asked(self) -> tuple[int, int]:
+        """How many documents of the roots that were asked for are there by index."""
+        works = [work for some in self._works[: self._prepared.asked] for work in some]
+        return (
+            sum(work.has_document for work in works),
+            sum(work.segments for work in works),
+        )
 
     def rows(self) -> tuple[AssetRow, ...]:
         """The rows of these roots as they are to be."""
@@ -299,7 +310,10 @@ class DocumentPass:
         found = self._writer.count_of_roots(
             (self._target.assets, self._target.segments), self._prepared.root_keys
         )
-        return found == [self.expected_assets, self.expected_segments]
+        return found == [
+            sum(work.has_document for work in self._all()),
+            sum(work.segments for work in self._all()),
+        ]
 
 
 def _works_of(learned: Learned) -> list[_Work]:

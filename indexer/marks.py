@@ -71,12 +71,12 @@ class Marks:
         marks, settled = [], []
         for one in learned:
             root, known = one.bundle.root, attempts.get(one.bundle.root_key)
-            if not (one.description.missing or one.is_unsettled):
+            reason = _why_again(one)
+            if reason is None:
                 if known is not None:
                     settled.append(root)
             elif known is None or rechecked:
                 tried = 0 if known is None else known + 1
-                reason = "storage" if one.is_unsettled else "missing object"
                 marks.append(DirtyRoot(root, now + recheck_delay(tried), tried, reason))
         if marks:
             self._dirty.mark(marks)
@@ -96,6 +96,9 @@ class Marks:
             stage, error = "describe", one.error
         elif bundle.malformed is not None:
             stage, error = "read", str(bundle.malformed)
+        elif bundle.shadowed_by is not None:
+            newer = f"a newer record has the same jobId: {bundle.shadowed_by}"
+            stage, error = "read", newer
         elif unread:
             stage, error = "extract", unread[0]
         else:
@@ -112,3 +115,16 @@ class Marks:
             document_id=refusal.document_id if refusal else None,
             details={"rootKey": bundle.root_key},
         )
+
+
+def _why_again(one: Learned) -> str | None:
+    """Why a root must be looked at again although nothing of it may change."""
+    if one.is_unsettled:
+        return "storage does not answer"
+    if one.description.missing:
+        return "missing object"
+    if one.bundle.shadowed_by is not None:
+        # The newer record may vanish before the index has ever known of it; then
+        # nothing leads from its deletion to this one.
+        return "superseded"
+    return None

@@ -8,7 +8,7 @@ import logging
 
 from catalog.models.ids import RootKey
 from catalog.repositories.base import RecordReader
-from catalog.search.base import IndexAdmin, IndexName, IndexWriter
+from catalog.search.base import IndexAdmin, IndexWriter
 from indexer.apply import Applier
 from indexer.batching import AdaptiveSize, slices
 from indexer.checkpoint import Checkpoint
@@ -52,6 +52,7 @@ class Repair:
         """
         target = self._checkpoint.target
         self._steady.run(lambda: self._steady.barrier(target))
+        first_sequence = self._checkpoint.next_sequence(0)
         total = self._steady.run(self._records.count)
         seen: set[RootKey] = set()
         cursor, done = None, 0
@@ -67,25 +68,31 @@ class Repair:
                 self._health.progress(done, total)
             if len(roots) < limit:
                 break
-        self._remove_orphans(seen)
+        seen |= self.remove_orphans()
+        self._remove_ghosts(seen)
+        self._remove_old_tags(first_sequence)
         log.info("rescan done", extra={"roots": done})
         return done
 
-    def _remove_orphans(self, seen: set[RootKey]) -> None:
-        """Remove what the read model or the index holds of roots that are gone."""
+    def remove_orphans(self) -> set[RootKey]:
+        """Remove what the read model holds of roots that are gone; returns those."""
         target = self._checkpoint.target
+        removed: set[RootKey] = set()
         while roots := self._steady.run(lambda: self._records.orphans(_ROOTS)):
             # Nothing is left of them, so applying them removes everything.
             batch = self._steady.apply(self._applier, target, roots, force=True)
-            if seen.issuperset(batch.root_keys):
+            if removed.issuperset(batch.root_keys):
                 break  # looked at and still there: they have a record after all
-            seen.update(batch.root_keys)
-        for kind in (IndexName.ASSETS, IndexName.SEGMENTS):
-            index = target.names[kind]
+            removed.update(batch.root_keys)
+        return removed
+
+    def _remove_ghosts(self, seen: set[RootKey]) -> None:
+        """Remove documents of roots that neither the record nor a row knows."""
+        target = self._checkpoint.target
+        for index in (target.assets, target.segments):
             held = self._steady.run(lambda: self._admin.export(index, ("root",)))  # noqa: B023
-            ghosts = sorted(
-                {RootKey(line["root"]) for line in held if line["root"]} - seen
-            )
+            roots_held = {RootKey(line["root"]) for line in held if line["root"]}
+            ghosts = sorted(roots_held - seen)
             sequence = self._checkpoint.next_sequence(0)
             for part in slices(ghosts, 100):
                 self._steady.run(
@@ -93,3 +100,11 @@ class Repair:
                 )
             if ghosts:
                 log.warning("ghosts removed", extra={"index": index, "n": len(ghosts)})
+
+    def _remove_old_tags(self, first_sequence: int) -> None:
+        """Remove tags that the rescan did not write: no asset bears them."""
+        index = self._checkpoint.target.tags
+        held = self._steady.run(lambda: self._admin.export(index, ("id", "_seq")))
+        old = [str(line["id"]) for line in held if 0 <= line["_seq"] < first_sequence]
+        for part in slices(old, 100):
+            self._steady.run(lambda: self._writer.delete(index, part))  # noqa: B023

@@ -36,10 +36,16 @@ class _Use:
 
 @dataclass(frozen=True, slots=True)
 class TagChanges:
-    """What to write so that the tags are right."""
+    """What to write so that the tags are right.
 
-    upserts: tuple[Document, ...]
+    What takes something away is written before the rows of the read model are
+    replaced, what adds after: so at any crash the rows still tell of every tag that
+    the index can hold.
+    """
+
+    narrowing: tuple[Document, ...]
     deletes: tuple[str, ...]
+    widening: tuple[Document, ...]
 
 
 class TagIndex:
@@ -74,7 +80,8 @@ class TagIndex:
         """
         used, borne = _uses(now), _uses(before)
         proven = _uses(row for row in before if row.generation == target.number)
-        upserts: list[Document] = []
+        narrowing: list[Document] = []
+        widening: list[Document] = []
         deletes: list[str] = []
         for tag_id in {**used, **borne}:
             use, old = used.get(tag_id), borne.get(tag_id)
@@ -93,7 +100,7 @@ class TagIndex:
             if not union:
                 deletes.append(tag_id)
             elif force or self._known.get(tag_id) != union:
-                upserts.append(
+                (narrowing if is_narrowed else widening).append(
                     tag_document(
                         UserId(shown.user_id),
                         shown.label,
@@ -102,7 +109,7 @@ class TagIndex:
                         generation=target.number,
                     )
                 )
-        return TagChanges(tuple(upserts), tuple(deletes))
+        return TagChanges(tuple(narrowing), tuple(deletes), tuple(widening))
 
     def _is_narrowed(self, tag_id: TagId, dropped: set[str]) -> bool:
         """Whether the index may hold access keys that these assets bear no more."""
@@ -128,8 +135,14 @@ class TagIndex:
         )
         return frozenset(others | acl)
 
-    def write(self, changes: TagChanges, writer: IndexWriter, index: str) -> list[str]:
-        """Carry the changes out.
+    def write(
+        self,
+        writer: IndexWriter,
+        index: str,
+        upserts: Sequence[Document],
+        deletes: Sequence[str] = (),
+    ) -> list[str]:
+        """Carry changes out.
 
         Returns:
             Errors of tags that the engine will never take; those are removed.
@@ -139,8 +152,8 @@ class TagIndex:
         """
         errors: list[str] = []
         refused: list[str] = []
-        results = writer.upsert(index, changes.upserts) if changes.upserts else []
-        for document, result in zip(changes.upserts, results, strict=True):
+        results = writer.upsert(index, upserts) if upserts else []
+        for document, result in zip(upserts, results, strict=True):
             if result.error is not None and not result.is_poison:
                 raise DependencyUnavailableError("typesense", result.error)
             if result.error is not None:
@@ -148,7 +161,7 @@ class TagIndex:
                 refused.append(document["id"])
             else:
                 self._remember(document["id"], document["acl"])
-        gone = [*changes.deletes, *refused]
+        gone = [*deletes, *refused]
         if gone:
             writer.delete(index, gone)
             for tag_id in gone:

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pymongo
 import pytest
 from pymongo.database import Database
-from pytest_socket import enable_socket, socket_allow_hosts
+from pytest_socket import enable_socket
 
 from tests.servers import TypesenseServer, running_mongod, running_typesense
 
@@ -31,13 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _WITH_SERVERS & set(item.path.parts):
             item.add_marker(pytest.mark.service)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("service") is not None:
-        enable_socket()
-        socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
+            item.add_marker(pytest.mark.enable_socket)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,21 @@
 from time import perf_counter
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from api import presenters
-from api.asset_services import LinkerDep, ServicesDep, services_lifespan
-from api.queries import SearchQueryDep, TranscriptQueryDep, next_page_token
+from api.asset_services import (
+    LinkerDep,
+    ServicesDep,
+    get_linker,
+    get_services,
+    services_lifespan,
+)
+from api.queries import TranscriptQueryDep, next_page_token
 from api.responses import JsonResponse
 from api.schemas.problems import problems
 from api.schemas.search import SearchPage, TranscriptPage
+from api.search_params import documented_parameters, read_search_query
 
 router = APIRouter(tags=["search"], lifespan=services_lifespan)
 
@@ -20,16 +27,19 @@ router = APIRouter(tags=["search"], lifespan=services_lifespan)
     summary="Search assets of all types",
     response_model=SearchPage,
     responses=problems(400, 401, 503),
+    openapi_extra={"parameters": documented_parameters()},
 )
-async def search_assets(
-    query: SearchQueryDep, services: ServicesDep, link: LinkerDep
-) -> JsonResponse:
+async def search_assets(request: Request) -> JsonResponse:
     """Typo-tolerant search over names, tags, prompts, descriptions and spoken words.
 
     One page mixes LoRAs, images, transcripts and datasets. `facets` count what was
     found, as far as the caller may see it. Without `q` everything is found.
     """
     started = perf_counter()
+    # Not by dependencies: this is the hot path, see ``api.search_params``.
+    query = await read_search_query(request)
+    services = await get_services(request)
+    link = await get_linker(request)
     answered = await services.search.search(query)
     answer = answered.answer
     facts: dict[str, Any] = {

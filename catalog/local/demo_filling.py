@@ -32,7 +32,7 @@ def fill(
     """
     while demo.exit_code is None:
         said = demo.tail.splitlines()
-        reporter.waiting(f"Demo: {said[-1]}" if said else "Demo …")
+        reporter.waiting(said[-1] if said else "demo: starting …")
         waiter.step()
     demo.finish()
     if demo.exit_code:
@@ -59,7 +59,7 @@ def is_caught_up(
     """
     began, since = clock.monotonic(), clock.now()
     quiet_beats: set[datetime] = set()
-    reporter.waiting("Demo: waiting for the index …")
+    reporter.waiting("demo: waiting for the index …")
     while (waited := clock.monotonic() - began) < _PATIENCE_SECONDS:
         status = read_index()
         if status is not None and (status.beat_at - since).total_seconds() > 1.0:

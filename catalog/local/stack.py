@@ -101,7 +101,7 @@ class Stack:
                 while True:
                     waiter.step()
             except StoppedError:
-                self._reporter.done("Stopping …")
+                self._reporter.done("Asked to stop; stopping …")
             finally:
                 self._end()
             self._reporter.done("Stopped; the data is kept.")
@@ -234,6 +234,7 @@ class Stack:
             # after a failed write the engine's log stays in an error state
             self._reporter.done("Restarting Typesense, now that there is room.")
             self._supervisor.recycle(TYPESENSE)
+            self._supervisor.retry_now()
 
     def _end(self) -> None:
         self._note(phase="stopping")

@@ -13,7 +13,7 @@ from catalog.clock import Clock
 from catalog.local import http, replica_set, typesense_server
 from catalog.local.data_directory import DataDirectory, ProcessState, StackState
 from catalog.local.leftovers import find
-from catalog.local.preflight import megabytes
+from catalog.local.preflight import LOW_BYTES, NEEDED_BYTES, free_bytes, megabytes
 from catalog.repositories.index_state import IndexStatus
 
 _STALE_BEAT_SECONDS = 10.0
@@ -44,6 +44,7 @@ class StatusReport:
         servers: Whether each answers, by name.
         index: The indexer's heartbeat, when it could be read.
         index_age_seconds: How old that is.
+        free_bytes: Room on the disk of the data directory.
     """
 
     data_dir: Path
@@ -53,6 +54,7 @@ class StatusReport:
     servers: dict[str, bool]
     index: IndexStatus | None
     index_age_seconds: float | None
+    free_bytes: int | None
 
     @property
     def is_running(self) -> bool:
@@ -74,6 +76,8 @@ class StatusReport:
     def as_json(self) -> dict[str, Any]:
         """Spell it for ``--json``."""
         index = asdict(self.index) if self.index else None
+        if index is not None:
+            index["beat_at"] = index["beat_at"].isoformat(timespec="milliseconds")
         return {
             "running": self.is_running,
             "allUp": self.is_all_up,
@@ -97,6 +101,7 @@ class StatusReport:
             ],
             "index": index and {_camel(name): value for name, value in index.items()},
             "indexAgeSeconds": self.index_age_seconds,
+            "freeBytes": self.free_bytes,
         }
 
 
@@ -112,13 +117,23 @@ def gather(
     """
     pid = directory.holder()
     state = directory.read_state()
-    if pid is None:
-        return StatusReport(directory.path, None, state, (), {}, None, None)
-    servers = _ping(state)
-    index = read_index() if servers["mongodb"] else None
-    age = (clock.now() - index.beat_at).total_seconds() if index else None
-    processes = tuple(_look(name, it) for name, it in state.processes.items())
-    return StatusReport(directory.path, pid, state, processes, servers, index, age)
+    servers: dict[str, bool] = {}
+    index: IndexStatus | None = None
+    if pid is not None:
+        servers = _ping(state)
+        index = read_index() if servers["mongodb"] else None
+    return StatusReport(
+        data_dir=directory.path,
+        pid=pid,
+        state=state,
+        processes=tuple(_look(name, it) for name, it in state.processes.items()),
+        servers=servers,
+        index=index,
+        index_age_seconds=(
+            (clock.now() - index.beat_at).total_seconds() if index else None
+        ),
+        free_bytes=free_bytes(directory.path) if pid is not None else None,
+    )
 
 
 def render(report: StatusReport, console: Console) -> None:
@@ -139,6 +154,10 @@ def render(report: StatusReport, console: Console) -> None:
         console.print(f"  {name:<16} {address}{mark}", highlight=False, soft_wrap=True)
     console.print(f"  {'adminToken':<16} {state.admin_token}", highlight=False)
     console.print(_index_line(report), highlight=False, soft_wrap=True)
+    if report.free_bytes is not None and report.free_bytes < LOW_BYTES:
+        left = megabytes(report.free_bytes)
+        full = report.free_bytes < NEEDED_BYTES
+        console.print(f"  disk             {'full' if full else 'low'}: {left} left")
 
 
 def _process_table(report: StatusReport) -> Table:

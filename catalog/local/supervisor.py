@@ -124,6 +124,12 @@ class Supervisor:
         if watched is not None and watched.child is not None:
             watched.child.terminate()
 
+    def retry_now(self) -> None:
+        """Start at the next ``tick`` what waits: the cause of its death is gone."""
+        for watched in self._watched.values():
+            watched.backoff.failures = 0
+            watched.due_at = 0.0
+
     def kill(self) -> None:
         """End all children at once; for a second Ctrl-C."""
         for watched in self._watched.values():

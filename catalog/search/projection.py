@@ -391,6 +391,8 @@ def _object_keys(asset: Asset) -> tuple[ObjectKey, ...]:
 
 def _words(asset: Asset) -> str:
     texts: list[str | None] = [asset.name, *asset.tags]
+    # MongoDB's text index takes ``_`` for a letter: ``jesse_avatar`` is one word to it.
+    texts += [text.replace("_", " ") for text in texts if text and "_" in text]
     texts += (asset.prompt, asset.description, asset.trigger, *asset.speakers)
     texts += (asset.file_name, asset.transcript_text)
     return clean(" ".join(filter(None, texts))[:MAX_WORDS_LENGTH])

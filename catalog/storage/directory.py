@@ -30,7 +30,7 @@ TEMP_FOLDER = ".catalog-tmp"
 """Where files lie while they are being written; nothing in it is an object."""
 
 _STALE_AFTER = timedelta(days=1)
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 
 
 class DirectoryObjectStore:
@@ -114,13 +114,15 @@ class DirectoryObjectStore:
         try:
             temp = self._write_temp(content)
             try:
+                # The move keeps size, time and inode; afterwards it may be replaced.
+                info = _info(key, os.stat(temp))  # noqa: PTH116
                 self._move(temp, path)
-                return _info(key, os.stat(path))  # noqa: PTH116
             finally:
                 with suppress(FileNotFoundError):
                     Path(temp).unlink()
         except OSError as exc:
             raise _write_error(exc, key) from exc
+        return info
 
     def delete(self, key: ObjectKey) -> None:
         """See ``ObjectStore.delete``; folders left empty go too."""
@@ -259,18 +261,21 @@ class DirectoryObjectStore:
                 os.makedirs(folder, exist_ok=True)  # noqa: PTH103
                 os.replace(temp, path)  # noqa: PTH105
                 break
-            except FileNotFoundError:  # a delete took the folder that was empty
+            except (FileNotFoundError, FileExistsError):
+                # A delete took the folder while it was empty, or is about to.
                 if attempt == _ATTEMPTS:
                     raise
             except IsADirectoryError:  # may be an empty one that an old delete left
                 if attempt == _ATTEMPTS:
                     raise
-                os.rmdir(path)  # noqa: PTH106
-        file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+                with suppress(FileNotFoundError):
+                    os.rmdir(path)  # noqa: PTH106
+        with suppress(FileNotFoundError):  # deleted again
+            file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(file)
+            finally:
+                os.close(file)
 
     def _read_error(self, exc: OSError, key: ObjectKey) -> CatalogError:
         if exc.errno == errno.ENAMETOOLONG:

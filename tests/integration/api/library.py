@@ -62,7 +62,7 @@ class Library:
                 tag_document(asset.user_id, tag, acl, sequence=1, generation=1)
                 for tag in asset.tags
             ]
-            for file in asset.latest.files:
+            for file in (one for version in asset.versions for one in version.files):
                 if file.key is not None and not file.is_missing:
                     self.catalog.store.write(file.key, content_of(file.key))
         self.catalog.assets.replace(rows)

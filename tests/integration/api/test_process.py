@@ -1,8 +1,10 @@
 """How the API process starts and ends."""
 
+import json
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,15 @@ def test_raw_garbage_gets_a_refusal_and_harms_nobody(
 
     assert answer == b"" or answer.split()[1].startswith((b"2", b"4"))
     assert api_process.process.poll() is None
+
+
+def test_without_typesense_it_is_ready_and_says_what_is_missing(
+    api_process: ApiProcess,
+) -> None:
+    with urllib.request.urlopen(f"{api_process.url}/health/ready", timeout=5) as answer:
+        facts = json.load(answer)
+
+    assert facts["mongo"] == "up"
+    assert facts["typesense"] == "away"
+    codes = [one["code"] for one in facts["degraded"]]
+    assert codes == ["typesense_away", "indexer_silent"]

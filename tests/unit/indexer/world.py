@@ -135,8 +135,20 @@ class World:
         """Everything under a root as it is now."""
         rows = tuple(row for row in self.rows.values() if row.root == root)
         job, head = self.jobs.get(root), self.head_of(root)
+        job_ids = {row.view["jobId"] for row in rows} | ({job.job_id} if job else set())
+        siblings = tuple(
+            other
+            for other, theirs in self.jobs.items()
+            if theirs.job_id in job_ids and other != root
+        )
         if job is None or head != root:
-            return RootBundle(root, root_key_of(root), shadowed_by=head, rows=rows)
+            return RootBundle(
+                root,
+                root_key_of(root),
+                shadowed_by=head,
+                siblings=siblings,
+                rows=rows,
+            )
         named = {
             place
             for version in job.versions
@@ -157,6 +169,7 @@ class World:
             root,
             root_key_of(root),
             job=job,
+            siblings=siblings,
             annotations={
                 target: note
                 for target, note in self.annotations.items()

@@ -35,6 +35,7 @@ REPORT = StatusReport(
     servers={"api": True, "mongodb": True, "typesense": True},
     index=heartbeat(lag_ms=7, dirty=3),
     index_age_seconds=0.4,
+    free_bytes=5_000_000_000,
 )
 
 
@@ -74,17 +75,19 @@ def test_troubles_are_told() -> None:
             servers={"api": False, "mongodb": True},
             index=replace(heartbeat(), is_degraded=True, problem="Typesense is away."),
             index_age_seconds=75.0,
+            free_bytes=1_000_000,
         )
     )
 
     assert "http://127.0.0.1:5000 (no answer)" in text
     assert "silent for 75 s" in text
     assert "history was lost" in text
+    assert "full: 1 MB left" in text
     assert "Typesense is away." in text
 
 
 def test_the_json_is_one_object_in_camel_case() -> None:
-    told = json.loads(json.dumps(REPORT.as_json(), default=str))
+    told = json.loads(json.dumps(REPORT.as_json()))
 
     assert told["running"] is True
     assert told["allUp"] is True

@@ -2,6 +2,8 @@ import errno
 import io
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -352,3 +354,21 @@ def test_a_root_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
 
     with pytest.raises(DependencyUnavailableError):
         DirectoryObjectStore(tmp_path / "file" / "root")
+
+
+def test_writers_and_deleters_of_one_place_do_not_hurt_one_another(
+    store: DirectoryObjectStore, root: Path
+) -> None:
+    def work(number: int) -> None:
+        key = ObjectKey(f"loras/u/j/{number % 2}")
+        for _ in range(30):
+            store.write(key, b"whole")
+            with suppress(NotFoundError):
+                assert store.read(key) == b"whole"
+            store.delete(key)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+    assert list(store.list()) == []
+    assert leftovers(root) == []

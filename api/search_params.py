@@ -1,0 +1,166 @@
+"""The parameters of ``/api/assets/search``, read at once.
+
+This is the hot path: FastAPI looks at twenty parameters one by one, which cost 0.3 ms a
+request (as much as all the rest of the answer); one model over all of them costs a
+tenth of that. The OpenAPI document is written from the same model.
+"""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from api.dependencies import (
+    AssetTypesParam,
+    CommaList,
+    ModelsParam,
+    PageParam,
+    PerPageParam,
+    ScopeParam,
+    SinceParam,
+    StatusesParam,
+    TagsParam,
+    UntilParam,
+    UserIdParam,
+    WordsParam,
+    get_asker,
+)
+from api.queries import OptionalOrderParam, is_descending
+from catalog.access import Scope
+from catalog.search.base import FACETS, SearchQuery
+
+DEFAULT_FACETS = ("type", "tags", "model", "status")
+
+SearchSort = Literal[
+    "relevance",
+    "createdAt",
+    "updatedAt",
+    "completedAt",
+    "name",
+    "sizeBytes",
+    "duration",
+]
+
+
+class SearchParams(BaseModel):
+    """What a search over all types can be asked."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    user_id: UserIdParam = None
+    q: WordsParam = ""
+    types: AssetTypesParam = ()
+    tags: TagsParam = ()
+    tags_any: Annotated[
+        CommaList, Query(alias="tagsAny", description="Any of these tags.")
+    ] = ()
+    tags_none: Annotated[
+        CommaList, Query(alias="tagsNone", description="None of these tags.")
+    ] = ()
+    status: StatusesParam = ()
+    model: ModelsParam = ()
+    speaker: Annotated[
+        CommaList, Query(description="Any of these speakers of transcripts.")
+    ] = ()
+    language: Annotated[
+        CommaList, Query(description="Any of these languages of transcripts.")
+    ] = ()
+    file_format: Annotated[
+        CommaList,
+        Query(alias="format", description="Any of these formats.", examples=["png"]),
+    ] = ()
+    since: SinceParam = None
+    until: UntilParam = None
+    sort: Annotated[SearchSort, Query(description="What to order hits by.")] = (
+        "relevance"
+    )
+    order: OptionalOrderParam = None
+    page: PageParam = 1
+    per_page: PerPageParam = 24
+    facets: Annotated[
+        CommaList,
+        Query(
+            description=f"What to count: any of {', '.join(FACETS)}; `none` for none.",
+            examples=["tags,type"],
+        ),
+    ] = DEFAULT_FACETS
+    scope: ScopeParam = Scope.VISIBLE
+
+
+_SCHEMA = SearchParams.model_json_schema(by_alias=True)
+_REPEATED = frozenset(
+    name
+    for name, facts in _SCHEMA["properties"].items()
+    if facts.get("type") == "array"
+)
+
+
+async def read_search_query(request: Request) -> SearchQuery:
+    """Read what a search was asked.
+
+    Raises:
+        RequestValidationError: A parameter can't be used.
+        UnauthenticatedError: See ``get_asker``.
+    """
+    raw: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in _REPEATED:
+            raw.setdefault(name, []).append(value)
+        else:
+            raw[name] = value
+    try:
+        params = SearchParams.model_validate(raw)
+    except ValidationError as exc:
+        faults = exc.errors(include_url=False, include_context=False)
+        raise RequestValidationError(
+            [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
+        ) from exc
+    authorization = request.headers.get("authorization")
+    return SearchQuery(
+        asker=await get_asker(request, params.user_id, authorization),
+        scope=params.scope,
+        words=params.q,
+        types=params.types,
+        tags=params.tags,
+        tags_any=params.tags_any,
+        tags_none=params.tags_none,
+        statuses=params.status,
+        models=params.model,
+        speakers=params.speaker,
+        languages=params.language,
+        formats=params.file_format,
+        since=params.since,
+        until=params.until,
+        sort=params.sort,
+        descending=is_descending(params.sort, params.order),
+        page=params.page,
+        per_page=params.per_page,
+        facets=() if params.facets == ("none",) else params.facets,
+    )
+
+
+def documented_parameters() -> list[dict[str, Any]]:
+    """Write the parameters as OpenAPI has them."""
+    definitions = _SCHEMA.get("$defs", {})
+    parameters = []
+    for name, facts in _SCHEMA["properties"].items():
+        schema = _inlined(facts, definitions)
+        parameter = {"name": name, "in": "query", "required": False, "schema": schema}
+        if "description" in schema:
+            parameter["description"] = schema["description"]
+        parameters.append(parameter)
+    return parameters
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401  (JSON)
+    """Put definitions where they are referred to: parameters have none of their own."""
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _inlined(one, definitions) for name, one in schema.items()}
+    reference = found.pop("$ref", None)
+    if reference is None:
+        return found
+    return {**definitions[reference.rpartition("/")[2]], **found}
