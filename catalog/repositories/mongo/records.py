@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bson.max_key import MaxKey
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
@@ -251,11 +252,16 @@ class MongoRecordReader:
         cursor = self._jobs.find({}, {"_id": 1}).sort("_id", 1).hint([("_id", 1)])
         if after is None:
             return [raw["_id"] for raw in cursor.limit(limit)]
+        if isinstance(after, MaxKey):
+            return []
         # ``min`` compares across types, where ``$gt`` stays within one; inclusive.
         cursor = cursor.min([("_id", after)]).limit(limit + 1)
         roots = [raw["_id"] for raw in cursor]
+        if len(roots) <= limit:  # the end; ``min`` passes over MaxKey, the very last
+            last = self._jobs.find({"_id": MaxKey()}, {"_id": 1})
+            roots += [raw["_id"] for raw in last]
         if roots and root_key_of(roots[0]) == root_key_of(after):
-            return roots[1:]
+            del roots[0]
         return roots[:limit]
 
     def count(self) -> int:

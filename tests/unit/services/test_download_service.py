@@ -14,12 +14,8 @@ from catalog.errors import (
 from catalog.models.asset import AssetView, FileView
 from catalog.models.ids import UserId
 from catalog.services.assets import AssetService
-from catalog.services.downloads import (
-    Download,
-    DownloadService,
-    FileService,
-    is_displayed,
-)
+from catalog.services.downloads import Download, DownloadService
+from catalog.services.files import FileService, is_displayed
 from catalog.storage.links import LinkSigner
 from tests.fakes.assets import FakeAssetRepository, view
 from tests.fakes.catalog import NOW, FakeParts
