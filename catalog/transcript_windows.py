@@ -76,6 +76,10 @@ def segments_of(utterances: Iterable[Utterance]) -> tuple[Segment, ...]:
     """
     segments: list[Segment] = []
     for number, utterance in enumerate(utterances):
+        short = _short_segment(utterance, sequence=len(segments), number=number)
+        if short is not None:
+            segments.append(short)
+            continue
         units = list(_units(utterance))
         spans = list(_spans([unit.cost for unit in units]))
         for position, (first, last) in enumerate(spans):
@@ -90,6 +94,42 @@ def segments_of(utterances: Iterable[Utterance]) -> tuple[Segment, ...]:
                 )
             )
     return tuple(segments)
+
+
+def _short_segment(
+    utterance: Utterance, *, sequence: int, number: int
+) -> Segment | None:
+    """Make the only segment of a short utterance in a script with spaces.
+
+    The same as one window of all units, without making any: nearly every utterance
+    is of this kind, and a build reads millions of words.
+    """
+    text = utterance.text
+    words = text.split()
+    if (
+        not words
+        or utterance.character_times
+        or len(words) * _WORD_COST > WINDOW_COST
+        or max(map(len, words)) > _MAX_UNIT_CHARACTERS
+        or not (text.isascii() or _HAS_UNSPACED.search(text) is None)
+    ):
+        return None
+    times = utterance.word_times or ((None, None),) * len(words)
+    known = tuple(start for start, _ in times if start is not None)
+    start_ms, end_ms = times[0][0], times[-1][1]
+    start_ms = utterance.start_ms if start_ms is None else start_ms
+    end_ms = utterance.end_ms if end_ms is None else end_ms
+    if start_ms is not None and end_ms is not None and end_ms < start_ms:
+        end_ms = None
+    return Segment(
+        sequence=sequence,
+        utterance=number,
+        text=" ".join(words),
+        start_ms=start_ms,
+        end_ms=end_ms,
+        speaker=utterance.speaker,
+        word_starts_ms=known if len(known) == len(times) else (),
+    )
 
 
 def _units(utterance: Utterance) -> Iterator[_Unit]:

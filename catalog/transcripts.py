@@ -8,8 +8,9 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from catalog.errors import MalformedRecordError
 from catalog.models.transcript import TranscriptContent
@@ -26,8 +27,7 @@ _MAX_MS = 10**12
 _UNSAFE = re.compile(r"[\x00\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     text: str
     start_ms: int | None
     end_ms: int | None
@@ -69,13 +69,15 @@ def parse_assemblyai(raw: bytes | str | Mapping[str, Any]) -> TranscriptContent:
     """
     source = raw if isinstance(raw, Mapping) else _loaded(raw)
     text = _text(source, "text")
-    words = _words(source)
     utterances = _utterances(source)
-    if not (utterances or words or text) and source.get("status") == "error":
+    # Beside utterances the top-level words repeat theirs: only their number is new.
+    word_count = _word_count(source)
+    words = [] if utterances else _words(source)
+    if not (utterances or word_count or text) and source.get("status") == "error":
         raise MalformedRecordError(
             "status", f"the transcription failed: {_text(source, 'error') or 'unknown'}"
         )
-    word_count = len(words) or sum(len(u.text.split()) for u in utterances)
+    word_count = word_count or sum(len(u.text.split()) for u in utterances)
     if not utterances:
         utterances = _runs(words) if words else _paragraphs(text)
     text = text or "\n".join(utterance.text for utterance in utterances)
@@ -99,9 +101,12 @@ def _decoded(raw: bytes | str) -> str:
 
 def _loaded(raw: bytes | str) -> Mapping[str, Any]:
     try:
-        source = json.loads(_decoded(raw))
-    except (ValueError, RecursionError) as exc:
-        raise MalformedRecordError("transcript", "is not valid JSON") from exc
+        source = orjson.loads(raw)
+    except orjson.JSONDecodeError:  # a byte order mark, UTF-16, NaN, lone surrogates
+        try:
+            source = json.loads(_decoded(raw))
+        except (ValueError, RecursionError) as exc:
+            raise MalformedRecordError("transcript", "is not valid JSON") from exc
     if not isinstance(source, dict):
         raise MalformedRecordError("transcript", "must be a JSON object")
     return source
@@ -232,7 +237,7 @@ def _words(source: Mapping[str, Any]) -> list[_Word]:
     words: list[_Word] = []
     for index, item in enumerate(_items(source, "words")):
         try:
-            text = _text(item, "text").strip()
+            text = _text(item, "text")
             if text:
                 start_ms, end_ms = _time(item, "start"), _time(item, "end")
                 words.append(_Word(text, start_ms, end_ms, _speaker(item)))
@@ -242,17 +247,26 @@ def _words(source: Mapping[str, Any]) -> list[_Word]:
     return words
 
 
+def _word_count(source: Mapping[str, Any]) -> int:
+    items = _items(source, "words")
+    return sum(isinstance(text := i.get("text"), str) and bool(text) for i in items)
+
+
 def _text(source: Mapping[str, Any], field: str) -> str:
     value = source.get(field)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise MalformedRecordError(field, "must be a text")
-    return _UNSAFE.sub("\ufffd", value).strip()
+    if not value.isprintable():
+        value = _UNSAFE.sub("\ufffd", value)
+    return value.strip()
 
 
 def _speaker(source: Mapping[str, Any]) -> str | None:
     value = source.get("speaker")
+    if value is None:
+        return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return _text(source, "speaker") or None
@@ -269,6 +283,9 @@ def _number(source: Mapping[str, Any], field: str) -> float | None:
 
 
 def _time(source: Mapping[str, Any], field: str) -> int | None:
+    value = source.get(field)
+    if type(value) is int and 0 <= value <= _MAX_MS:  # an hour has 20,000 of these
+        return value
     value = _number(source, field)
     return None if value is None else int(value)
 

@@ -42,16 +42,11 @@ class MongoChangeFeed:
     def current(self) -> FeedPosition:
         """See ``ChangeFeed.current``."""
         with translated():
-            reached = self._server_time()
-            cursor = OpenCursor(self._database, {})
-            try:
-                token = cursor.token
-            finally:
-                cursor.close()
             return FeedPosition(
-                token=token,
-                # The token's own time, so that both name the same moment.
-                cluster_time=token_time(token) or reached,
+                # The token of a stream from now lies one tick in the future, which
+                # is what `open` must refuse; the time says the same, inclusively.
+                token=None,
+                cluster_time=self._server_time(),
                 pipeline_hash=PIPELINE_HASH,
                 replica_set=self._replica_set_id(),
             )
@@ -94,7 +89,9 @@ class MongoChangeFeed:
                 options = {"startAfter": dict(position.token)}
                 return OpenCursor(self._database, options, is_from_token=True)
             except OperationFailure as exc:
-                if exc.code not in BAD_TOKEN_CODES:
+                # One of BAD_TOKEN_CODES as a rule; a token of another form altogether
+                # has further codes. To go on by time repeats some, and loses nothing.
+                if exc.code in HISTORY_LOST_CODES or translate(exc).retryable:
                     raise _lost_or_same(exc) from exc
         try:
             at = as_timestamp(position.cluster_time)

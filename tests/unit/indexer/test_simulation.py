@@ -142,7 +142,7 @@ class Life:
             JobImage(s3_key=f"generated-images/{folder}/image_{n}.png")
             for n in range(1, self.random.randint(1, 4))
         )
-        versions = (JobVersion(version=1, images=images),)
+        versions: tuple[JobVersion, ...] = (JobVersion(version=1, images=images),)
         if type_ is JobType.TRANSCRIPTION:
             place = f"transcripts/{folder}/transcript.json"
             versions = (JobVersion(version=1, transcript_url=place),)
