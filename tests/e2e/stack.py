@@ -126,6 +126,8 @@ def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
             process=process,
         )
     finally:
+        if process.stdout is not None:
+            process.stdout.close()
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(15)

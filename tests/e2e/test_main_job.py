@@ -40,12 +40,12 @@ def test_a_lora_is_found_browsed_and_downloaded(stack: Stack, gateway: Gateway) 
 
     gateway["jobs"].insert_one(job)
     hit = eventually(
-        lambda: stack.get("/api/assets/search", userId=user, q="zefyr portrait").json[
-            "hits"
-        ],
+        lambda: stack.get(
+            "/api/assets/search", userId=user, scope="own", q="zefyr portrait"
+        ).json["hits"],
         what="search finds the LoRA with a typo",
     )[0]
-    (listed,) = stack.get("/api/loras", userId=user).json
+    (listed,) = eventually(lambda: stack.get("/api/loras", userId=user).json)
     link = stack.get(
         f"/api/assets/{job['jobId']}/download", userId=user, expires=600
     ).json
@@ -116,7 +116,7 @@ def test_a_word_spoken_in_a_recording_is_found_with_its_moment(
     assert moment["atMs"] == 5600
     assert moment["speaker"] == "B"
     assert "<mark>narwhals</mark>" in moment["snippet"]
-    (listed,) = stack.get("/api/transcripts", userId=user).json
+    (listed,) = eventually(lambda: stack.get("/api/transcripts", userId=user).json)
     assert listed["fileName"] == "harbour-talk.mp4"
     assert listed["wordCount"] == 9
     assert listed["duration"] == 7
@@ -152,7 +152,7 @@ def test_images_follow_their_job_through_change_and_deletion(
 
     gateway["jobs"].insert_one(job)
     eventually(lambda: len(found()) == 3, what="three images are found")
-    images = stack.get("/api/images", userId=user).json
+    images = eventually(lambda: stack.get("/api/images", userId=user).json)
     gateway["jobs"].update_one(
         {"jobId": job["jobId"]}, {"$pop": {"versions.0.images": 1}}
     )

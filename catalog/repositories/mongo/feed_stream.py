@@ -120,15 +120,19 @@ class OpenCursor:
 
     def more(self, most: int, wait_ms: int) -> list[Record]:
         """Read on, waiting for the first event at most ``wait_ms``."""
-        answer = self._database.command(
-            "getMore",
-            Int64(self._id),
-            collection="$cmd.aggregate",
-            batchSize=most,
-            maxTimeMS=wait_ms,
-            codec_options=self._database.codec_options,
-            session=self._session,
-        )
+        try:
+            answer = self._database.command(
+                "getMore",
+                Int64(self._id),
+                collection="$cmd.aggregate",
+                batchSize=most,
+                maxTimeMS=wait_ms,
+                codec_options=self._database.codec_options,
+                session=self._session,
+            )
+        except PyMongoError:
+            self._id = 0  # gone already, or its server is: closing must not wait
+            raise
         self._id = answer["cursor"]["id"]
         self.token = answer["cursor"].get("postBatchResumeToken", self.token)
         events: list[Record] = answer["cursor"]["nextBatch"]
@@ -223,7 +227,8 @@ class MongoChangeStream:
             if exc.code in HISTORY_LOST_CODES:
                 raise HistoryLostError(DEPENDENCY, str(exc)[:300]) from exc
             if exc.code != _POSITION_LOST:
-                raise _reopenable(exc) from exc
+                # Whatever ended it: if it lasts, reopening will say so.
+                raise DependencyUnavailableError(DEPENDENCY, str(exc)[:300]) from exc
             # The position after the last event may still be in the oplog.
             self._cursor.close()
             self._cursor = self._reopen(self._position)
@@ -247,13 +252,6 @@ class MongoChangeStream:
             token=token,
             cluster_time=max(reached, self._position.cluster_time),
         )
-
-
-def _reopenable(exc: OperationFailure) -> Exception:
-    """A stream that the server ended is to be reopened, whatever the reason."""
-    if exc.code == 280:  # noqa: PLR2004  (ChangeStreamFatalError)
-        return DependencyUnavailableError(DEPENDENCY, str(exc)[:300])
-    return exc
 
 
 def _event(raw: Mapping[str, Any]) -> _Event:

@@ -10,7 +10,6 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Event
 
 from rich.console import Console
 
@@ -67,7 +66,7 @@ def main() -> int:
             demo=(sys.executable, "-c", DEMO),
         ),
     )
-    stop = Event()
+    stop = signals.Stop()
     try:
         with signals.stopping(stop, on_repeat=stack.kill):
             stack.run(stop, _announce)
