@@ -23,7 +23,7 @@ from api.routers import (
     suggest,
 )
 from api.streams import JobStreams
-from catalog.bootstrap import Catalog
+from catalog.graph import Catalog
 
 _ROUTERS = (
     jobs.router,

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from api.presenters import Linker
-from catalog.bootstrap import Catalog
+from catalog.graph import Catalog
 from catalog.models.ids import ObjectKey
 from catalog.services.assets import AssetService
 from catalog.services.downloads import DownloadService

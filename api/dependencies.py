@@ -15,8 +15,8 @@ from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from catalog.access import MACHINE_OWNER, Asker, Scope
-from catalog.bootstrap import Catalog
 from catalog.errors import UnauthenticatedError
+from catalog.graph import Catalog
 from catalog.models.asset import AssetType
 from catalog.models.ids import UserId
 from catalog.models.job import JobType

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from catalog.bootstrap import Catalog
 from catalog.errors import CatalogError, DependencyUnavailableError
+from catalog.graph import Catalog
 from catalog.repositories.index_state import GenerationState, IndexStatus
 
 CHECK_SECONDS = 2.0

@@ -15,10 +15,10 @@ from urllib.parse import quote
 import psutil
 import pymongo
 import urllib3
-from catalog.local.servers import start_mongod, start_typesense
 from pymongo.database import Database
 
 from catalog.local.ports import free_port
+from catalog.local.servers import start_mongod, start_typesense
 
 Record = dict[str, Any]
 

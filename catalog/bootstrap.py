@@ -3,35 +3,17 @@
 Nothing connects on import. ``open_catalog`` connects lazily (drivers do at first use).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
-from catalog.clock import Clock, SystemClock
+from catalog.clock import SystemClock
 from catalog.config import Settings
 from catalog.errors import InvalidRequestError
+from catalog.graph import Catalog
 from catalog.places import named_keys
-from catalog.repositories.base import (
-    AnnotationRepository,
-    AssetRepository,
-    ExtractionRepository,
-    JobFeed,
-    JobRepository,
-    ObjectRepository,
-    RecordReader,
-)
-from catalog.repositories.index_state import (
-    ChangeFeed,
-    DeadLetterRepository,
-    DirtyRepository,
-    GenerationRepository,
-    IndexRequestRepository,
-    IndexStatusRepository,
-)
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.client import connect, ping
@@ -49,7 +31,6 @@ from catalog.repositories.mongo.job_feed import MongoJobFeed
 from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.records import MongoRecordReader
-from catalog.search.base import IndexAdmin, IndexWriter, SearchReader
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.reader import TypesenseSearchReader
 from catalog.search.typesense.writer import TypesenseIndexWriter
@@ -59,35 +40,6 @@ from catalog.storage.links import LinkSigner
 from catalog.storage.s3 import S3ObjectStore, connect_s3
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class Catalog:
-    """Everything that a process of the catalog stands on."""
-
-    settings: Settings
-    clock: Clock
-    jobs: JobRepository
-    assets: AssetRepository
-    objects: ObjectRepository
-    extractions: ExtractionRepository
-    annotations: AnnotationRepository
-    records: RecordReader
-    job_feed: JobFeed
-    feed: ChangeFeed
-    generations: GenerationRepository
-    dirty: DirtyRepository
-    dead_letters: DeadLetterRepository
-    index_status: IndexStatusRepository
-    index_requests: IndexRequestRepository
-    store: ObjectStore
-    links: LinkSigner
-    index_writer: IndexWriter
-    index_admin: IndexAdmin
-    search: SearchReader
-    ensure_indexes: Callable[[], None]
-    ping_mongo: Callable[[], None]
-    close: Callable[[], None]
 
 
 def open_catalog(settings: Settings, *, process: str) -> Catalog:

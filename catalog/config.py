@@ -1,6 +1,6 @@
 """All settings, read once from the environment (prefix ``CATALOG_``).
 
-``docs/settings.md`` is generated from this module by ``python -m catalog.settings_page``.
+``python -m catalog.settings_page`` generates ``docs/settings.md`` from this module.
 """
 
 from pathlib import Path

@@ -10,9 +10,10 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
-from catalog.bootstrap import Catalog, open_catalog
+from catalog.bootstrap import open_catalog
 from catalog.config import Settings
 from catalog.errors import CatalogError
+from catalog.graph import Catalog
 from catalog.telemetry import configure_logging
 from indexer.daemon import Daemon
 from indexer.ports import Ports

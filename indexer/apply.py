@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 from catalog.models.ids import RootKey
 from catalog.repositories.base import (
@@ -64,8 +65,9 @@ def _siblings(bundles: Sequence[RootBundle]) -> list[RootId]:
 class Applier:
     """Writes one generation; the only writer of documents.
 
-    ``prepare`` and ``commit`` may run in two threads (the next batch is read while
-    this one is written), each of them in one thread at a time.
+    ``prepare``, ``write`` and ``record`` may run in three threads (the next batch is
+    read while this one is written and the rows of the last one are replaced); each
+    of them runs once at a time.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Applier:
         self._marks = marks
         self._tags = tags
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
+        self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
 
     def close(self) -> None:
         """End the threads."""
@@ -131,23 +134,19 @@ class Applier:
         Other roots of the same ``jobId`` come along: only one of them has documents,
         and it may be another one than last time.
         """
-        batch = self._records.read(roots, not_before=not_before)
-        bundles = batch.bundles
-        others = _siblings(bundles)
-        if others:
-            more = self._records.read(others, not_before=batch.cluster_time)
-            bundles += more.bundles
-        sequence = self._checkpoint.next_sequence(batch.cluster_time)
-        learned = self._learner.learn(bundles, recheck=recheck)
+        with self._preparing:
+            batch = self._records.read(roots, not_before=not_before)
+            bundles = batch.bundles
+            others = _siblings(bundles)
+            if others:
+                more = self._records.read(others, not_before=batch.cluster_time)
+                bundles += more.bundles
+            sequence = self._checkpoint.next_sequence(batch.cluster_time)
+            learned = self._learner.learn(bundles, recheck=recheck)
         return Prepared(sequence, tuple(learned), asked=len(batch.bundles))
 
     def commit(
-        self,
-        prepared: Prepared,
-        *,
-        force: bool = False,
-        rechecked: bool = False,
-        is_fresh: bool = False,
+        self, prepared: Prepared, *, force: bool = False, rechecked: bool = False
     ) -> AppliedBatch:
         """Write, prove, and only then replace the rows; see ``apply``.
 
@@ -155,26 +154,44 @@ class Applier:
             prepared: Of this applier.
             force: See ``apply``.
             rechecked: Whether missing objects were looked for again.
+        """
+        pass_ = self.write(prepared, force=force)
+        return self.record(pass_, force=force, rechecked=rechecked)
+
+    def write(
+        self, prepared: Prepared, *, force: bool = False, is_fresh: bool = False
+    ) -> DocumentPass:
+        """The first half of ``commit``: documents, proven; see there.
+
+        Args:
+            prepared: Of this applier.
+            force: See ``apply``.
             is_fresh: The generation never held anything of these roots, so nothing
                 can be left over: skip the count.
         """
-        try:
-            return self._commit(
-                prepared, force=force, rechecked=rechecked, is_fresh=is_fresh
-            )
-        except BaseException:
-            self._tags.forget()
-            raise
-
-    def _commit(
-        self, prepared: Prepared, *, force: bool, rechecked: bool, is_fresh: bool
-    ) -> AppliedBatch:
         pass_ = DocumentPass(self._writer, self._pool, self._checkpoint, prepared)
-        pass_.upsert(force=force)
-        if not is_fresh:
-            pass_.sweep()
-            pass_.verify()
-        rows = pass_.rows()
+        with self._writing:
+            pass_.upsert(force=force)
+            if not is_fresh:
+                pass_.sweep()
+                pass_.verify()
+        return pass_
+
+    def record(
+        self, pass_: DocumentPass, *, force: bool = False, rechecked: bool = False
+    ) -> AppliedBatch:
+        """The second half of ``commit``: tags, rows, notes; see there."""
+        with self._recording:
+            try:
+                return self._record(pass_, force=force, rechecked=rechecked)
+            except BaseException:
+                self._tags.forget()
+                raise
+
+    def _record(
+        self, pass_: DocumentPass, *, force: bool, rechecked: bool
+    ) -> AppliedBatch:
+        prepared, rows = pass_.prepared, pass_.rows()
         before = tuple(row for one in prepared.learned for row in one.bundle.rows)
         tags = self._tags.changes(
             before,

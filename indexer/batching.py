@@ -41,10 +41,10 @@ class AdaptiveSize:
     """
 
     def __init__(self, *, most: int, target_weight: int) -> None:
-        """Start at a quarter of ``most``."""
+        """Start small: the first batch may hold the heaviest roots."""
         self._most = most
         self._target = target_weight
-        self.size = max(1, most // 4)
+        self.size = max(1, most // 16)
 
     def record(self, items: int, weight: int) -> None:
         """Learn from a batch: ``items`` roots weighed ``weight``."""

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from catalog.clock import Clock
 from catalog.errors import DependencyError
@@ -20,7 +21,7 @@ from indexer.batching import AdaptiveSize
 from indexer.checkpoint import Checkpoint
 from indexer.documents import Prepared
 from indexer.health import Health
-from indexer.progress import build_progress
+from indexer.progress import BuildProgress, build_progress
 from indexer.repair import Repair
 from indexer.steady import Steady, StoppedError
 
@@ -29,6 +30,22 @@ log = logging.getLogger(__name__)
 CHUNK_ROOTS = 500
 CHUNK_DOCUMENTS = 4_000
 """What a chunk should come to; bounds the memory of a build."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """Some roots, read and described."""
+
+    roots: tuple[RootId, ...]
+    prepared: Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Some roots whose rows are being replaced; ``None``: to be written again."""
+
+    roots: tuple[RootId, ...]
+    recorded: Future[AppliedBatch] | None
 
 
 class Builder:
@@ -61,7 +78,7 @@ class Builder:
         self._health = health
         self._clock = clock
         self._stop = stop
-        self._assets = self._segments = 0
+        self._assets = self._segments = self._done = 0
 
     def run(self) -> None:
         """Build, or go on with a build; afterwards the generation must catch up.
@@ -96,75 +113,86 @@ class Builder:
         self._steady.run(lambda: self._checkpoint.enter(GenerationState.CATCHING_UP))
 
     def _backfill(self, *, is_fresh: bool) -> None:
-        """Go through all roots; the next chunk is read while this one is written."""
-        done = self._checkpoint.generation.done
-        cursor = self._checkpoint.generation.cursor
+        """Go through all roots, three chunks at a time.
+
+        One is read while the one before it is written and the rows of the one before
+        that are replaced; the cursor follows the last of these.
+        """
         total = self._steady.run(self._records.count)
         size = AdaptiveSize(most=CHUNK_ROOTS, target_weight=CHUNK_DOCUMENTS)
+        cursor = self._checkpoint.generation.cursor
+        self._done = self._checkpoint.generation.done
         title = f"building generation {self._checkpoint.target.number}"
         with (
-            ThreadPoolExecutor(1, thread_name_prefix="backfill") as reader,
+            ThreadPoolExecutor(1, thread_name_prefix="read") as reader,
+            ThreadPoolExecutor(1, thread_name_prefix="rows") as recorder,
             build_progress(self._clock, title) as progress,
         ):
-            pending = reader.submit(self._read, cursor, size.size)
-            while True:
+            chunk = self._read(cursor, size.size)
+            last: _Written | None = None
+            while chunk is not None:
                 if self._stop.is_set():
                     raise StoppedError("the build goes on after the next start")
-                roots, prepared = self._await(pending, cursor, size.size)
-                if not roots:
-                    return
-                cursor, done = roots[-1], done + len(roots)
-                pending = reader.submit(self._read, cursor, size.size)
-                batch = self._write(roots, prepared, pending, is_fresh=is_fresh)
-                size.record(batch.roots, batch.assets + batch.segments)
-                self._assets += batch.assets
-                self._segments += batch.segments
-                self._save(cursor, done)
-                self._health.progress(done, total)
-                progress.update(done, total, self._assets + self._segments)
+                following = reader.submit(self._read, chunk.roots[-1], size.size)
+                written = self._write(chunk, recorder, is_fresh=is_fresh)
+                if last is not None:
+                    size.record(*self._finish(last, total, progress))
+                last = written
+                chunk = following.result()
+            if last is not None:
+                self._finish(last, total, progress)
 
-    def _read(
-        self, after: RootId | None, limit: int
-    ) -> tuple[tuple[RootId, ...], Prepared | None]:
-        roots = self._records.scan(after, limit)
-        return roots, (self._applier.prepare(roots) if roots else None)
+    def _read(self, after: RootId | None, limit: int) -> _Chunk | None:
+        def read() -> _Chunk | None:
+            roots = self._records.scan(after, limit)
+            return _Chunk(roots, self._applier.prepare(roots)) if roots else None
 
-    def _await(
-        self,
-        pending: Future[tuple[tuple[RootId, ...], Prepared | None]],
-        cursor: RootId | None,
-        limit: int,
-    ) -> tuple[tuple[RootId, ...], Prepared | None]:
-        try:
-            return pending.result()
-        except DependencyError as exc:
-            log.info("reading again", extra={"error": str(exc)})
-            return self._steady.run(lambda: self._read(cursor, limit))
+        return self._steady.run(read)
 
     def _write(
-        self,
-        roots: tuple[RootId, ...],
-        prepared: Prepared | None,
-        pending: Future[tuple[tuple[RootId, ...], Prepared | None]],
-        *,
-        is_fresh: bool,
-    ) -> AppliedBatch:
+        self, chunk: _Chunk, recorder: ThreadPoolExecutor, *, is_fresh: bool
+    ) -> _Written:
+        """Write the documents, then have the rows replaced in another thread.
+
+        Whatever fails is done again in full by ``_finish``, in the order of chunks.
+        """
+        # A chunk that a crash interrupted may lack what follows the rows.
+        force = chunk.prepared.has_rows_of(self._checkpoint.target.number)
+        try:
+            pass_ = self._applier.write(chunk.prepared, force=force, is_fresh=is_fresh)
+        except DependencyError as exc:
+            log.warning("to be written again", extra={"error": str(exc)})
+            return _Written(chunk.roots, None)
+        done = recorder.submit(self._applier.record, pass_, force=force)
+        return _Written(chunk.roots, done)
+
+    def _finish(
+        self, written: _Written, total: int, progress: BuildProgress
+    ) -> tuple[int, int]:
+        """Save the cursor behind a chunk once all of it is in place.
+
+        Returns:
+            Number of roots and of documents.
+        """
         target = self._checkpoint.target
         try:
-            assert prepared is not None  # noqa: S101  (there are roots)
-            # A chunk that a crash interrupted may lack what follows the rows.
-            is_repeated = prepared.has_rows_of(target.number)
-            batch = self._applier.commit(prepared, force=is_repeated, is_fresh=is_fresh)
+            batch = written.recorded.result() if written.recorded else None
         except DependencyError as exc:
-            log.warning("writing again", extra={"error": str(exc)})
-            pending.exception()  # the reader and this thread share the learner
+            log.warning("to be written again", extra={"error": str(exc)})
+            batch = None
+        if batch is None:
             self._steady.run(lambda: self._steady.barrier(target))
-            return self._steady.apply(self._applier, target, roots, force=True)
-        self._health.applied(batch.roots)
-        return batch
-
-    def _save(self, cursor: RootId, done: int) -> None:
-        self._steady.run(lambda: self._checkpoint.save_backfill(cursor, done))
+            batch = self._steady.apply(self._applier, target, written.roots, force=True)
+        else:
+            self._health.applied(batch.roots)
+        self._done += batch.roots
+        self._assets += batch.assets
+        self._segments += batch.segments
+        cursor = written.roots[-1]
+        self._steady.run(lambda: self._checkpoint.save_backfill(cursor, self._done))
+        self._health.progress(self._done, total)
+        progress.update(self._done, total, self._assets + self._segments)
+        return batch.roots, batch.assets + batch.segments
 
     def _counts(self) -> list[int]:
         target = self._checkpoint.target

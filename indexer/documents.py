@@ -13,12 +13,7 @@ from catalog.models.asset import Asset, AssetRow
 from catalog.models.ids import RootKey
 from catalog.repositories.base import RootBundle, RootId
 from catalog.search.base import Document, IndexWriter, LineResult
-from catalog.search.projection import (
-    ProjectedAsset,
-    documents_of,
-    minimal_document,
-    row_of,
-)
+from catalog.search.projection import documents_of, minimal_document, row_of
 from indexer.batching import unique_by
 from indexer.bulk import Bulk, Refused
 from indexer.checkpoint import Checkpoint
@@ -104,7 +99,7 @@ class DocumentPass:
         self._pool = pool
         self._checkpoint = checkpoint
         self._target = checkpoint.target
-        self._prepared = prepared
+        self.prepared = prepared
         self._works = [_works_of(one) for one in prepared.learned]
         self._suspects = {
             one.bundle.root_key
@@ -115,7 +110,7 @@ class DocumentPass:
 
     def asked(self) -> tuple[int, int]:
         """How many documents of the roots that were asked for are there by index."""
-        works = [work for some in self._works[: self._prepared.asked] for work in some]
+        works = [work for some in self._works[: self.prepared.asked] for work in some]
         return (
             sum(work.has_document for work in works),
             sum(work.segments for work in works),
@@ -166,7 +161,7 @@ class DocumentPass:
             return
         log.warning("counts differ", extra={"roots": len(self._works)})
         self._upsert([work for work in self._all() if not work.is_written], force=True)
-        self._delete_older(self._prepared.root_keys)
+        self._delete_older(self.prepared.root_keys)
         if not self._counts_agree():
             # Perhaps documents bear a higher ``_seq`` than we give out: pass it.
             self._checkpoint.jump()
@@ -183,13 +178,12 @@ class DocumentPass:
         try:
             for work in works:
                 try:
-                    projected = self._project(work)
+                    self._bring(bulk, work, force=force)
+                except CatalogError:
+                    raise
                 except Exception as exc:  # one asset must never stop the others
                     log.exception("an asset can't be projected")
                     defeated.append(self._defeat(work, exc))
-                    continue
-                if force or self._must_write(work, projected):
-                    self._add(bulk, work, projected)
             bulk.finish()
         except BaseException:
             bulk.abandon()
@@ -199,45 +193,35 @@ class DocumentPass:
         for refused in (*bulk.refused, *defeated):
             self._settle(refused)
 
-    def _project(self, work: _Work) -> ProjectedAsset:
-        bundle, sequence = work.bundle, self._prepared.sequence
+    def _bring(self, bulk: Bulk[_Work], work: _Work, *, force: bool) -> None:
+        """Project one asset and send what must be sent of it."""
+        bundle, sequence, old = work.bundle, self.prepared.sequence, work.old
         projected = documents_of(
             work.asset,
             root_key=bundle.root_key,
             sequence=sequence,
             generation=self._target.number,
         )
-        is_same = self._is_proven(work.old, projected)
-        row = row_of(
+        is_proven = (
+            old is not None
+            and old.generation == self._target.number
+            and old.document_hash == projected.hash
+        )
+        must_write = force or not is_proven or bundle.root_key in self._suspects
+        work.row = row_of(
             work.asset,
             bundle.root,
             bundle.root_key,
             view=projected.view,
             document_hash=projected.hash,
             generation=self._target.number,
-            sequence=work.old.sequence if is_same and work.old else sequence,
+            sequence=sequence if must_write or old is None else old.sequence,
         )
         work.has_document = projected.document is not None
         work.segments = len(projected.segments)
-        work.row = replace(row, segment_count=work.segments)
-        return projected
-
-    def _is_proven(self, old: AssetRow | None, projected: ProjectedAsset) -> bool:
-        return (
-            old is not None
-            and old.generation == self._target.number
-            and old.document_hash == projected.hash
-        )
-
-    def _must_write(self, work: _Work, projected: ProjectedAsset) -> bool:
-        return work.bundle.root_key in self._suspects or not self._is_proven(
-            work.old, projected
-        )
-
-    def _add(self, bulk: Bulk[_Work], work: _Work, projected: ProjectedAsset) -> None:
+        if not must_write:
+            return
         work.is_written = True
-        if work.row is not None:
-            work.row = replace(work.row, sequence=self._prepared.sequence)
         if projected.document is not None:
             bulk.add(self._target.assets, [projected.document], work)
         if projected.segments:
@@ -282,7 +266,7 @@ class DocumentPass:
                 work.asset,
                 error,
                 root_key=work.bundle.root_key,
-                sequence=self._prepared.sequence,
+                sequence=self.prepared.sequence,
                 generation=self._target.number,
             )
         except Exception:  # then not even that can be said of it
@@ -304,11 +288,11 @@ class DocumentPass:
 
     def _delete_older(self, roots: Sequence[RootKey]) -> None:
         for index in (self._target.assets, self._target.segments):
-            self._writer.delete_older(index, roots, self._prepared.sequence)
+            self._writer.delete_older(index, roots, self.prepared.sequence)
 
     def _counts_agree(self) -> bool:
         found = self._writer.count_of_roots(
-            (self._target.assets, self._target.segments), self._prepared.root_keys
+            (self._target.assets, self._target.segments), self.prepared.root_keys
         )
         return found == [
             sum(work.has_document for work in self._all()),

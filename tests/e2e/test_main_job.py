@@ -77,7 +77,7 @@ def test_a_word_spoken_in_a_recording_is_found_with_its_moment(
         {"version": 1, "transcriptUrl": f"s3://content-generation-assets/{key}"}
     ]
     texts = ["Welcome to the harbour.", "The lighthouse keeper counts narwhals."]
-    response = {
+    response: dict[str, Any] = {
         "text": " ".join(texts),
         "audio_duration": 7,
         "utterances": [],

@@ -212,7 +212,7 @@ class World:
     def assert_settles(self, seconds: float = 30) -> None:
         both = (NO_DIFFERENCES, NO_DIFFERENCES)
         deadline = time.monotonic() + seconds
-        found = None
+        found: object = None
         while time.monotonic() < deadline:
             try:
                 found = self.differences()

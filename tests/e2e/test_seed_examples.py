@@ -35,7 +35,7 @@ def _shell(stack: Stack, line: str) -> str:
     return done.stdout
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
+def _objects(text: str) -> list[Any]:
     decoder, position, found = json.JSONDecoder(), 0, []
     while position < len(text.rstrip()):
         value, position = decoder.raw_decode(text, position)

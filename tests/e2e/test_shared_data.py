@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,22 @@ def _phrase(row: Record, choice: random.Random) -> str:
     runs = [
         run
         for paragraph in paragraphs
-        for run in re.findall(r"(?:[^\W\d_]{2,} ){5}", paragraph[30:])
+        for run in re.findall(r"(?<=[ ])(?:[^\W\d_]{2,} ){5}", paragraph[30:])
     ]
     if runs:
         return str(choice.choice(runs)).strip()
     ideographs = re.findall(r"[\u4e00-\u9fff]{6}", row["markdown"])
     assert ideographs, f"{row['id']} has no plain phrase"
     return str(choice.choice(ideographs))
+
+
+def _said(stack: Stack, phrase: str) -> list[Record]:
+    """Jobs of the owner in whose recordings a phrase is said."""
+    answer = stack.get(
+        "/api/search/transcripts", userId=OWNER, q=f'"{phrase}"', limit=50
+    ).json
+    jobs: list[Record] = answer["jobs"]
+    return jobs
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +107,7 @@ def test_every_transcript_is_found_by_a_phrase_from_it(
     lost = []
     for row in library:
         phrase = _phrase(row, choice)
-        answer = stack.get(
-            "/api/search/transcripts", userId=OWNER, q=f'"{phrase}"', limit=50
-        ).json
-        if row["id"] not in {job["jobId"] for job in answer["jobs"]}:
+        if row["id"] not in {job["jobId"] for job in _said(stack, phrase)}:
             lost.append((row["id"], phrase))
 
     assert len(library) == 694
@@ -110,26 +117,23 @@ def test_every_transcript_is_found_by_a_phrase_from_it(
 def test_timed_rows_give_moments_and_untimed_ones_null(
     stack: Stack, library: list[Record]
 ) -> None:
-    timed = next(
-        row
-        for row in library
-        if row["n_timestamps"] > 5 and row["id"].startswith("cl-")
+    after_time = re.compile(
+        r"\\\[(\d\d):(\d\d):(\d\d)\.\d\d\\\] ((?:[^\W\d_]{2,} ){4}[^\W\d_]{2,})"
     )
+    timed = next(row for row in library if after_time.search(row["markdown"]))
+    hours, minutes, seconds, said = after_time.findall(timed["markdown"])[0]
     untimed = next(
         row for row in library if row["n_timestamps"] == 0 and row["lang"] == "en"
     )
-    choice = random.Random(5)
 
-    def moments(row: Record) -> list[Record]:
-        phrase = _phrase(row, choice)
-        jobs = stack.get(
-            "/api/search/transcripts", userId=OWNER, q=f'"{phrase}"', limit=50
-        ).json["jobs"]
-        (found,) = [job for job in jobs if job["jobId"] == row["id"]]
+    def moments(row: Record, phrase: str) -> list[Record]:
+        (found,) = [job for job in _said(stack, phrase) if job["jobId"] == row["id"]]
         return list(found["moments"])
 
-    assert any(moments(timed)[0]["startMs"] is not None for _ in range(8))
-    assert all(moment["startMs"] is None for moment in moments(untimed))
+    start_ms = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000
+    assert start_ms in {moment["startMs"] for moment in moments(timed, said)}
+    phrase = _phrase(untimed, random.Random(5))
+    assert {moment["startMs"] for moment in moments(untimed, phrase)} == {None}
 
 
 def test_the_complete_assemblyai_response_gives_exact_moments(
@@ -157,11 +161,7 @@ def test_the_complete_assemblyai_response_gives_exact_moments(
         first = choice.randrange(len(words) - 4)
         phrase = " ".join(word["text"] for word in words[first : first + 4])
 
-        answer = eventually(
-            lambda phrase=phrase: stack.get(
-                "/api/search/transcripts", userId=OWNER, q=f'"{phrase}"', scope="own"
-            ).json["jobs"]
-        )
+        answer = eventually(partial(_said, stack, phrase))
 
         (found,) = [job for job in answer if job["jobId"] == "assembly-full"]
         at = words[first]["start"]

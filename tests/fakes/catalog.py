@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from catalog.bootstrap import Catalog
 from catalog.clock import ManualClock
 from catalog.config import Settings
+from catalog.graph import Catalog
 from catalog.repositories.index_state import IndexStatus
 from catalog.storage.links import LinkSigner
 from tests.fakes.assets import FakeAssetRepository

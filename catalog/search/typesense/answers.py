@@ -203,7 +203,7 @@ def _moment(hit: Answer, runs: Sequence[str]) -> Moment:
     marked = highlighted if START_MARK in highlighted else segment["text"]
     marked = mark_runs(marked, runs) if runs else marked
     starts = segment.get("word_starts") or ()
-    word = _first_marked_word(marked)
+    word = _best_marked_word(marked)
     at_ms = starts[word] if word is not None and word < len(starts) else None
     return Moment(
         segment=segment["seq"],
@@ -215,15 +215,24 @@ def _moment(hit: Answer, runs: Sequence[str]) -> Moment:
     )
 
 
-def _first_marked_word(marked: str) -> int | None:
-    """Number the word (white-space separated, from 0) that the first mark is in."""
-    position = marked.find(START_MARK)
-    if position < 0:
-        return None
-    before = marked[:position]
-    number = len(before.split())
-    is_inside = before and not before[-1].isspace()
-    return number - 1 if is_inside else number
+def _best_marked_word(marked: str) -> int | None:
+    """Number the word (from 0) that begins the longest run of marked words.
+
+    Of a phrase the engine also marks words that stand alone elsewhere in the segment;
+    where they all follow one another is where it was said.
+    """
+    best, best_length, length, is_open = None, 0, 0, False
+    for number, word in enumerate(marked.split()):
+        if not (is_open or START_MARK in word):
+            length = 0
+            continue
+        length += 1
+        if length > best_length:
+            best, best_length = number - length + 1, length
+        is_open = word.rfind(START_MARK) > word.rfind(END_MARK) or (
+            is_open and END_MARK not in word
+        )
+    return best
 
 
 def _around(marked: str, word: int) -> str:

@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from pytest_socket import enable_socket
 
 from catalog.access import access_keys
-from catalog.bootstrap import Catalog, open_catalog
+from catalog.bootstrap import open_catalog
 from catalog.config import Settings
+from catalog.graph import Catalog
 from catalog.identity import document_id, root_key
 from catalog.models.asset import (
     Asset,

@@ -14,10 +14,11 @@ import pytest
 from pydantic import SecretStr
 from pymongo.database import Database
 
-from catalog.bootstrap import Catalog, open_catalog
+from catalog.bootstrap import open_catalog
 from catalog.config import Settings
 from catalog.describe import describe
 from catalog.errors import NotFoundError
+from catalog.graph import Catalog
 from catalog.models.ids import ObjectKey
 from catalog.search.base import IndexName
 from catalog.search.projection import documents_of, tag_document_id

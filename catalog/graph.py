@@ -1,0 +1,59 @@
+"""The object graph that a process stands on: ports and settings, no adapter.
+
+``catalog.bootstrap`` builds it; everything below an entry point gets it handed in.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from catalog.clock import Clock
+from catalog.config import Settings
+from catalog.repositories.base import (
+    AnnotationRepository,
+    AssetRepository,
+    ExtractionRepository,
+    JobFeed,
+    JobRepository,
+    ObjectRepository,
+    RecordReader,
+)
+from catalog.repositories.index_state import (
+    ChangeFeed,
+    DeadLetterRepository,
+    DirtyRepository,
+    GenerationRepository,
+    IndexRequestRepository,
+    IndexStatusRepository,
+)
+from catalog.search.base import IndexAdmin, IndexWriter, SearchReader
+from catalog.storage.base import ObjectStore
+from catalog.storage.links import LinkSigner
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """Everything that a process of the catalog stands on."""
+
+    settings: Settings
+    clock: Clock
+    jobs: JobRepository
+    assets: AssetRepository
+    objects: ObjectRepository
+    extractions: ExtractionRepository
+    annotations: AnnotationRepository
+    records: RecordReader
+    job_feed: JobFeed
+    feed: ChangeFeed
+    generations: GenerationRepository
+    dirty: DirtyRepository
+    dead_letters: DeadLetterRepository
+    index_status: IndexStatusRepository
+    index_requests: IndexRequestRepository
+    store: ObjectStore
+    links: LinkSigner
+    index_writer: IndexWriter
+    index_admin: IndexAdmin
+    search: SearchReader
+    ensure_indexes: Callable[[], None]
+    ping_mongo: Callable[[], None]
+    close: Callable[[], None]
