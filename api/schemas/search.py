@@ -82,7 +82,7 @@ class SearchPage(WireModel):
                             "type": "image",
                             "name": "a lighthouse in a storm",
                             "status": "completed",
-                            "score": 578730123365187705,
+                            "score": 282583068049408,
                             "highlights": [
                                 {
                                     "field": "prompt",

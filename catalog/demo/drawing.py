@@ -11,6 +11,9 @@ from PIL import Image, ImageDraw
 
 Colour = tuple[int, int, int]
 
+_LIT = 0.35
+"""Share of a skyline's windows with light in them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Palette:
@@ -202,7 +205,7 @@ def _skyline(canvas: _Canvas) -> None:
             canvas.box(x, roof, x + wide, 1.0, colour)
             for column in range(1, 5):
                 for row in range(1, 9):
-                    if canvas.random.random() < 0.35:
+                    if canvas.random.random() < _LIT:
                         left, top = x + wide * column / 5, roof + 0.04 * row
                         canvas.box(left, top, left + 0.006, top + 0.014, light)
             x += wide + 0.004
@@ -223,7 +226,7 @@ def _portrait(canvas: _Canvas) -> None:
     shift = canvas.random.uniform(-0.06, 0.06)
     skin = canvas.random.choice([(232, 190, 160), (196, 144, 110), (140, 96, 72)])
     canvas.ellipse(0.5, 1.05, 0.42, 0.34, jacket)
-    canvas.polygon([(0.44, 0.7), (0.56, 0.7), (0.54, 0.86), (0.46, 0.86)], skin)
+    canvas.ellipse(0.5, 0.66, 0.075, 0.24 / min(canvas.aspect, 1), skin)
     canvas.ellipse(0.5, 0.4, 0.24, 0.27, hair)
     canvas.ellipse(0.5 + shift, 0.46, 0.19, 0.24, skin)
     for side in (-0.07, 0.07):

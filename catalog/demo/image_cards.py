@@ -276,7 +276,7 @@ def _others() -> tuple[ImageCard, ...]:
             ending="jpg",
         ),
         ImageCard(
-            "snowy pine forest at night, faint stars",
+            "pine forest at night, the nearest trees lit golden, faint stars",
             "forest",
             "night",
             (1024, 768),

@@ -20,10 +20,10 @@ A: Next time: the script, and why nobody has read it.
 """
 
 _ENGINE = """
-A: Today's guest has kept old ferries running for thirty years. What does an engine tell
-   you before it breaks?
-B: It changes its voice. A healthy diesel has a steady knock, and when one cylinder falls
-   behind you hear a limp.
+A: Today's guest has kept old ferries running for thirty years. What does an engine
+   tell you before it breaks?
+B: It changes its voice. A healthy diesel has a steady knock, and when one cylinder
+   falls behind you hear a limp.
 A: And then you stop?
 B: Then you look at the exhaust. Black smoke is too much fuel, white smoke is water,
    blue smoke is oil. Each has its own bill.
@@ -31,8 +31,8 @@ A: What is the worst that happened to you at sea?
 B: We lost the cooling pump in a storm, with two hundred people on board. We cut a belt
    from a fire hose and crossed the bay at a walking pace.
 A: Do the new hybrid ferries still need people like you?
-B: More than ever. The battery is quiet, and quiet machines hide their troubles. I listen
-   with a laptop now, but I still listen.
+B: More than ever. The battery is quiet, and quiet machines hide their troubles. I
+   listen with a laptop now, but I still listen.
 A: What would you tell a young mechanic?
 B: Write everything down. Memory is the first part that wears out.
 """
@@ -73,8 +73,8 @@ A: We are standing at the edge of the reed bed, it is ten to five, and the first
 B: That is a sedge warbler. It never repeats a phrase exactly, as if it were making
    everything up on the spot.
 A: And behind it, the deep note?
-B: A bittern. You feel it more than you hear it. There are four in this marsh, after none
-   at all for forty years.
+B: A bittern. You feel it more than you hear it. There are four in this marsh, after
+   none at all for forty years.
 A: What changed?
 B: The water. When the drains were closed the reeds came back, with the reeds the fish,
    and with the fish the birds. Nobody had to carry anything here.
@@ -82,8 +82,8 @@ A: How do you count something that hides so well?
 B: By voice. Three people listen from three places and note the direction, and where the
    lines cross there is a bird.
 A: Is the dry summer a danger? We had smoke from the wildfires on the heath last August.
-B: The marsh itself does not burn easily. The heath around it does, and that is where the
-   nightjars breed, so we worry about it every year.
+B: The marsh itself does not burn easily. The heath around it does, and that is where
+   the nightjars breed, so we worry about it every year.
 C: Sorry to interrupt. There is an otter by the boardwalk, if you are quick.
 A: We are quick.
 """

@@ -110,7 +110,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One asset found."""
+    """One asset found.
+
+    ``score`` compares hits of one answer only; it stays below 2^53, so that a reader
+    in any language can hold it exactly.
+    """
 
     view: AssetView
     score: int

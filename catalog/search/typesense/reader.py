@@ -51,6 +51,8 @@ _KEEP_ALIVE_SECONDS = 8.0
 
 _MAX_LOOKED_UP = 20
 _OK = 200
+_SCORE_SHIFT = 11
+"""Bits of ``text_match`` (64) that are given up: JSON readers hold 53 exactly."""
 
 Moments = dict[DocumentId, tuple[tuple[Moment, ...], int]]
 
@@ -183,7 +185,8 @@ class TypesenseSearchReader:
             if runs:
                 highlights = cjk_highlights(view, runs) or highlights
             said, matches = moments.get(document["id"], ((), 0))
-            hits.append(Hit(view, raw.get("text_match", 0), highlights, said, matches))
+            score = raw.get("text_match", 0) >> _SCORE_SHIFT
+            hits.append(Hit(view, score, highlights, said, matches))
         return SearchAnswer(
             found=first["found"],
             hits=tuple(hits),
