@@ -1,14 +1,17 @@
 """How soon a committed write is searchable, under 200 writes a second.
 
 The writer and the watcher are this process; indexer, engine and MongoDB are real
-processes of their own. A sample of the writes carries a word of its own, which is
-searched for until it is found.
+processes of their own. A sample of the writes sets a description of its own, and a
+search asks for those documents until it answers with that description.
 """
 
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import cycle
 from queue import SimpleQueue
+from typing import Any
 
 import orjson
 from typing_extensions import override
@@ -16,29 +19,45 @@ from typing_extensions import override
 from bench.corpus import Corpus, Piece
 from bench.report import Figure, percentile, say
 from bench.world import World, until
+from catalog.identity import document_id
+from catalog.models.asset import AssetType
+from catalog.models.ids import AssetId, DocumentId
 
 WRITES_PER_SECOND = 200
 WATCHED = (0, 27, 9)
 """Of 30 writes: one update, one image, one transcript."""
 RESERVED = 500
 """Jobs that only watched updates touch, so that no other overwrites their mark."""
-POLL_SECONDS = 0.004
+POLL_SECONDS = 0.005
+GIVE_UP_SECONDS = 30.0
 SEGMENTS = 50
 
 
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A write to wait for: its document, the description it set, and when."""
+
+    document_id: str
+    text: str
+    at: float
+
+
 class _Watcher(threading.Thread):
-    """Looks for marks until they are found; keeps the delays in ms."""
+    """Searches for marked documents until they say so; keeps the delays in ms.
+
+    One search asks for all that are pending, so that watching costs the engine little.
+    """
 
     def __init__(self, world: World) -> None:
         super().__init__(daemon=True)
         self._world = world
-        self.marks: SimpleQueue[tuple[str, float] | None] = SimpleQueue()
+        self.marks: SimpleQueue[_Mark | None] = SimpleQueue()
         self.delays_ms: list[float] = []
         self.lost = 0
 
     @override
     def run(self) -> None:
-        pending = dict[str, float]()
+        pending = dict[str, _Mark]()
         is_open = True
         while is_open or pending:
             while not self.marks.empty():
@@ -46,49 +65,41 @@ class _Watcher(threading.Thread):
                 if mark is None:
                     is_open = False
                 else:
-                    pending[mark[0]] = mark[1]
+                    pending[mark.document_id] = mark
             if pending:
                 self._look(pending)
             time.sleep(POLL_SECONDS)  # noqa: TID251  (a polling interval)
 
-    def _look(self, pending: dict[str, float]) -> None:
-        names = list(pending)[:40]
-        searches = [
-            {
-                "collection": "assets",
-                "q": name,
-                "query_by": "description",
-                "filter_by": "(_seq:>=0)",
-                "include_fields": "id",
-                "per_page": 1,
-                "num_typos": 0,
-                "prefix": False,
-            }
-            for name in names
-        ]
-        answer = orjson.loads(
-            self._world.engine(
-                "POST", "/multi_search", orjson.dumps({"searches": searches})
-            )
-        )
+    def _look(self, pending: dict[str, _Mark]) -> None:
+        search = {
+            "collection": "assets",
+            "q": "*",
+            "filter_by": f"id:[{','.join(list(pending)[:200])}]",
+            "include_fields": "id,description",
+            "per_page": 200,
+        }
+        body = orjson.dumps({"searches": [search]})
+        answer = orjson.loads(self._world.engine("POST", "/multi_search", body))
         now = time.perf_counter()
-        for name, result in zip(names, answer["results"], strict=True):
-            if result.get("found"):
-                self.delays_ms.append((now - pending.pop(name)) * 1000)
-            elif now - pending[name] > 30:
-                self.lost += 1
-                del pending[name]
+        for hit in answer["results"][0]["hits"]:
+            document = hit["document"]
+            mark = pending[document["id"]]
+            if document.get("description") == mark.text:
+                self.delays_ms.append((now - mark.at) * 1000)
+                del pending[mark.document_id]
+        for mark in [m for m in pending.values() if now - m.at > GIVE_UP_SECONDS]:
+            self.lost += 1
+            del pending[mark.document_id]
 
 
 def freshness(world: World, seconds: float) -> list[Figure]:
     """70 % job updates, 20 % new images, 10 % transcripts of 50 segments."""
     corpus = Corpus(seed=11)
     jobs = world.database["jobs"]
+    wanted = {"type": {"$ne": "transcription"}}
     known = [
-        record["_id"]
-        for record in jobs.find({"type": {"$ne": "transcription"}}, {"_id": 1}).limit(
-            5000
-        )
+        (record["_id"], _document_of(record))
+        for record in jobs.find(wanted, {"jobId": 1, "type": 1}).limit(5000)
     ]
     total = int(seconds * WRITES_PER_SECOND)
     fresh = [_fresh(corpus, n) for n in range(total) if n % 10 >= 7]
@@ -106,7 +117,7 @@ def freshness(world: World, seconds: float) -> list[Figure]:
         time.sleep(max(0.0, due - time.perf_counter()))  # noqa: TID251  (the pace)
         mark = f"zmark{number}x"
         if number % 10 < 7:
-            target = (
+            target, watched = (
                 next(reserved)
                 if number % 30 == 0
                 else known[corpus.random.randrange(RESERVED, len(known))]
@@ -116,9 +127,10 @@ def freshness(world: World, seconds: float) -> list[Figure]:
         else:
             record = next(new).record
             record["metadata"]["description"] = mark
+            watched = _document_of(record)
             jobs.insert_one(record)
         if number % 30 in WATCHED:
-            watcher.marks.put((mark, time.perf_counter()))
+            watcher.marks.put(_Mark(watched, mark, time.perf_counter()))
     elapsed = time.perf_counter() - start
     watcher.marks.put(None)
     watcher.join(60)
@@ -131,6 +143,17 @@ def freshness(world: World, seconds: float) -> list[Figure]:
         Figure("  watched writes never found", watcher.lost, "", at_most=0),
         Figure("  writer's largest lateness", late * 1000, "ms"),
     ]
+
+
+def _document_of(job: Mapping[str, Any]) -> DocumentId:
+    """Id of the document of a job's (first) asset."""
+    match job["type"]:
+        case "lora-training":
+            return document_id(AssetType.LORA, AssetId(job["jobId"]))
+        case "transcription":
+            return document_id(AssetType.TRANSCRIPT, AssetId(job["jobId"]))
+        case _:
+            return document_id(AssetType.IMAGE, AssetId(f"{job['jobId']}-1"))
 
 
 def _fresh(corpus: Corpus, number: int) -> Piece:

@@ -159,7 +159,12 @@ class Applier:
         return self.record(pass_, force=force, rechecked=rechecked)
 
     def write(
-        self, prepared: Prepared, *, force: bool = False, is_fresh: bool = False
+        self,
+        prepared: Prepared,
+        *,
+        force: bool = False,
+        is_fresh: bool = False,
+        after: DocumentPass | None = None,
     ) -> DocumentPass:
         """The first half of ``commit``: documents, proven; see there.
 
@@ -168,7 +173,11 @@ class Applier:
             force: See ``apply``.
             is_fresh: The generation never held anything of these roots, so nothing
                 can be left over: skip the count.
+            after: The last batch, if its rows are still on their way: they count
+                as if they had arrived before ``prepared`` was read.
         """
+        if after is not None:
+            prepared = after.overlay(prepared)
         pass_ = DocumentPass(self._writer, self._pool, self._checkpoint, prepared)
         with self._writing:
             pass_.upsert(force=force)

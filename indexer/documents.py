@@ -120,6 +120,21 @@ class DocumentPass:
         """The rows of these roots as they are to be."""
         return tuple(work.row for work in self._all() if work.row is not None)
 
+    def overlay(self, later: Prepared) -> Prepared:
+        """Give a later batch the rows of this one as they are to be."""
+        if not set(later.root_keys).intersection(self.prepared.root_keys):
+            return later
+        rows: dict[RootKey, list[AssetRow]] = {
+            key: [] for key in self.prepared.root_keys
+        }
+        for row in self.rows():
+            rows[row.root_key].append(row)
+        for one in later.learned:
+            if one.bundle.root_key in rows:
+                known = tuple(rows[one.bundle.root_key])
+                one.bundle = replace(one.bundle, rows=known)
+        return later
+
     def changed_rows(self) -> tuple[AssetRow, ...]:
         """Those of them that differ from what the read model holds."""
         return tuple(

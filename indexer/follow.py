@@ -24,6 +24,7 @@ from indexer.batching import Echoes, identity_of, slices, unique_by
 from indexer.capture import Capture, Captured
 from indexer.checkpoint import Checkpoint
 from indexer.health import Health
+from indexer.pipeline import Pipeline
 from indexer.repair import Repair
 from indexer.steady import Steady
 
@@ -101,6 +102,9 @@ class Follower:
         self._look_at = clock.monotonic()
         self._capture = make_capture()
         self._goal: int | None = None
+        self._pipeline = Pipeline(
+            applier=applier, target=checkpoint.target, steady=steady, health=health
+        )
 
     def run(self, stop: threading.Event) -> Outcome:
         """Follow until the process is to end or a new generation is needed.
@@ -126,10 +130,12 @@ class Follower:
                     is_asked = not self._recover()
                 if is_asked:
                     return Outcome.REBUILD
+            self._pipeline.finish()
             self._steady.run(self._checkpoint.save_if_behind)
             return Outcome.STOPPED
         finally:
             self._capture.stop()
+            self._pipeline.close()
             self._health.waiting(None)
 
     def _start_capture(self) -> None:
@@ -142,16 +148,21 @@ class Follower:
 
     def _step(self) -> bool:
         """Apply what is there; returns whether a rebuild is asked for."""
-        taken = self._capture.take(timeout=_TAKE_SECONDS)
+        is_idle = self._pipeline.is_idle
+        taken = self._capture.take(timeout=_TAKE_SECONDS if is_idle else 0)
         self._health.trouble("capture", self._capture.problem)
         if taken:
             self._handle(taken)
+        elif not is_idle:
+            self._pipeline.finish()
         else:
+            self._health.waiting(None)
             self._steady.run(self._checkpoint.save_if_behind)
         now = self._clock.monotonic()
         if now < self._look_at:
             return False
         self._look_at = now + _LOOK_SECONDS
+        self._pipeline.finish()
         self._apply_due()
         return self._is_asked_to_rebuild()
 
@@ -162,22 +173,28 @@ class Follower:
         if changes:
             first = next(captured for captured in taken if captured.changes)
             self._health.waiting(first.captured_at)
-            self._apply_changes(changes)
-            self._health.waiting(None)
-        position, has_changes = taken[-1].position, bool(changes)
-        self._steady.run(
-            lambda: self._checkpoint.advance(position, has_changes=has_changes)
-        )
-        is_idle = not taken[-1].changes
+        position, is_idle = taken[-1].position, not taken[-1].changes
+
+        def settled() -> None:
+            self._steady.run(
+                lambda: self._checkpoint.advance(position, has_changes=bool(changes))
+            )
+
+        self._apply_changes(changes, settled)
         if self._goal is not None and (is_idle or position.cluster_time >= self._goal):
             self._goal = None
+            self._pipeline.finish()
             self._steady.run(self._checkpoint.save)
             self._steady.run(self._promote)
             self._health.enter(self._checkpoint.generation.state)
 
-    def _apply_changes(self, changes: Sequence[Change]) -> None:
+    def _apply_changes(
+        self, changes: Sequence[Change], settled: Callable[[], None]
+    ) -> None:
+        """Apply; ``settled`` is called once all of it is in place, perhaps later."""
         if any(change.kind is ChangeKind.STRUCTURE for change in changes):
             log.warning("a collection of records was dropped, renamed or replaced")
+            self._pipeline.finish()
             self._repair.rescan()
         foreign = [
             change
@@ -185,18 +202,20 @@ class Follower:
             if change.kind is ChangeKind.RECORD
             and not self._echoes.is_echo(change.collection, change.record_id)
         ]
-        if not foreign:
+        roots = self._steady.run(lambda: self._roots_of(foreign)) if foreign else []
+        if not roots:
+            self._pipeline.finish()
+            settled()
             return
-        roots = self._steady.run(lambda: self._roots_of(foreign))
         newest = max(change.cluster_time for change in foreign)
         is_replay = min(change.cluster_time for change in foreign) <= self._started_at
-        for part in slices(roots, MAX_ROOTS):
-            self._steady.apply(
-                self._applier,
-                self._checkpoint.target,
+        parts = list(slices(roots, MAX_ROOTS))
+        for part in parts:
+            self._pipeline.apply(
                 part,
                 not_before=newest,
                 force=is_replay,
+                settled=settled if part is parts[-1] else _nothing,
             )
 
     def _roots_of(self, changes: Iterable[Change]) -> list[RootId]:
@@ -246,6 +265,7 @@ class Follower:
             Whether that was possible; else a new generation is needed.
         """
         self._capture.stop()
+        self._pipeline.finish()
         self._echoes.forget()
         position = self._steady.run(self._feed.current)
         try:
@@ -264,3 +284,7 @@ class Follower:
         self._repair.rescan()
         self._steady.run(lambda: self._checkpoint.save(is_degraded=False))
         self._health.enter(self._checkpoint.generation.state)
+
+
+def _nothing() -> None:
+    """A part of a batch moves no checkpoint."""

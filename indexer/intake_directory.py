@@ -29,8 +29,8 @@ _BATCH = 1_000
 _MOST_PREFIXES = 50
 """More parts than this are not listed one by one but with the whole store."""
 
-_HINT_MS = 20
-"""How long hints are collected: small, since a file's arrival is worth being quick."""
+_HINT_MS = 50
+"""How long hints are collected (what a record names is looked at without one)."""
 
 
 class Intake:
