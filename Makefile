@@ -20,7 +20,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Python 3.11 or newer is needed: apt-get install python3.11 python3.11-venv"; exit 1; fi
 	@if [ ! -x $(BIN)/python ]; then \
-		$(PYTHON) -m venv $(VENV) || { echo "apt-get install python3-venv, then again"; exit 1; }; fi
+		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+			echo "Its venv module is missing: apt-get install python3-venv"; exit 1; }; fi
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local,test]'
 	$(BIN)/python -m catalog.local.prepare

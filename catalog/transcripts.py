@@ -15,6 +15,7 @@ import orjson
 from catalog.errors import MalformedRecordError
 from catalog.models.transcript import TranscriptContent
 from catalog.transcript_text import read_utterances
+from catalog.transcript_usual import read_usual
 from catalog.transcript_windows import Times, Utterance, is_unspaced, segments_of
 
 _ENGINE_FIELDS = ("engine", "speech_model_used", "speech_model", "acoustic_model")
@@ -67,6 +68,8 @@ def parse_assemblyai(raw: bytes | str | Mapping[str, Any]) -> TranscriptContent:
         MalformedRecordError: It is no JSON object, a field has a wrong type, or the
             engine reports a failure; names the field.
     """
+    if isinstance(raw, bytes) and (usual := read_usual(raw)) is not None:
+        return usual
     source = raw if isinstance(raw, Mapping) else _loaded(raw)
     text = _text(source, "text")
     utterances = _utterances(source)
