@@ -71,9 +71,6 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
     def ping_mongo() -> None:
         ping(client)
 
-    def ensure() -> None:
-        ensure_indexes(database)
-
     return Catalog(
         settings=settings,
         clock=clock,
@@ -103,7 +100,8 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
             timeout_seconds=settings.search_timeout_ms / 1000,
             cutoff_ms=settings.search_cutoff_ms,
         ),
-        ensure_indexes=ensure,
+        ensure_indexes=partial(ensure_indexes, database, is_late=False),
+        ensure_late_indexes=partial(ensure_indexes, database, is_late=True),
         ping_mongo=ping_mongo,
         close=close,
     )

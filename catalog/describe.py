@@ -94,7 +94,8 @@ class _Describer:
         match self.job.type:
             case JobType.LORA_TRAINING:
                 dataset = self._dataset()
-                assets = [self._lora(dataset), *([dataset] if dataset else [])]
+                # The engine puts the later of two equal matches first: the LoRA.
+                assets = [*([dataset] if dataset else []), self._lora(dataset)]
             case JobType.IMAGE_GENERATION:
                 assets = list(self._images())
             case JobType.TRANSCRIPTION:

@@ -55,5 +55,6 @@ class Catalog:
     index_admin: IndexAdmin
     search: SearchReader
     ensure_indexes: Callable[[], None]
+    ensure_late_indexes: Callable[[], None]
     ping_mongo: Callable[[], None]
     close: Callable[[], None]

@@ -45,6 +45,7 @@ def ports_of(catalog: Catalog) -> Ports:
         index_writer=catalog.index_writer,
         index_admin=catalog.index_admin,
         ensure_indexes=catalog.ensure_indexes,
+        ensure_late_indexes=catalog.ensure_late_indexes,
         index_prefix=settings.index_prefix,
         linger_seconds=settings.linger_ms / 1000,
         rescan_every=timedelta(seconds=settings.rescan_seconds),

@@ -127,6 +127,7 @@ class Indexing:
         checkpoint.enter(GenerationState.SERVING)
         self._health.serve(number)
         log.info("generation serves", extra={"number": number})
+        self._make_late_indexes()
         for generation in self._ports.generations.all():
             is_older = generation.number < number
             if is_older and generation.state is not GenerationState.DROPPED:
@@ -135,6 +136,17 @@ class Indexing:
             parsed = parse_physical(index)
             if parsed is not None and parsed.number < number:
                 admin.drop(index)  # left over by a process that crashed
+
+    def _make_late_indexes(self) -> None:
+        """Make them beside the work: only degraded search waits for them."""
+
+        def make() -> None:
+            try:
+                self._steady.run(self._ports.ensure_late_indexes)
+            except StoppedError:
+                log.info("late indexes are made after the next start")
+
+        threading.Thread(target=make, name="late-indexes", daemon=True).start()
 
     # --- working on it -------------------------------------------------------------
 

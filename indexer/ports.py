@@ -30,6 +30,7 @@ class Ports:
 
     Attributes:
         ensure_indexes: Declares the database indexes; idempotent.
+        ensure_late_indexes: Those that are cheaper made after the first build.
         index_prefix: Put before the names of search indexes.
         linger_seconds: How long changes are collected before they are applied.
         rescan_every: How often the whole store is listed.
@@ -51,6 +52,7 @@ class Ports:
     index_writer: IndexWriter
     index_admin: IndexAdmin
     ensure_indexes: Callable[[], None]
+    ensure_late_indexes: Callable[[], None]
     index_prefix: str
     linger_seconds: float
     rescan_every: timedelta

@@ -1,0 +1,1 @@
+"""Workers on submitted jobs, one job at a time each. Their place; no code yet."""

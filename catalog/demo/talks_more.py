@@ -81,7 +81,7 @@ B: The water. When the drains were closed the reeds came back, with the reeds th
 A: How do you count something that hides so well?
 B: By voice. Three people listen from three places and note the direction, and where the
    lines cross there is a bird.
-A: Is the dry summer a danger? We had smoke from the wildfires on the heath last August.
+A: Is the dry summer a danger? We had smoke from the heath fires here last August.
 B: The marsh itself does not burn easily. The heath around it does, and that is where
    the nightjars breed, so we worry about it every year.
 C: Sorry to interrupt. There is an otter by the boardwalk, if you are quick.

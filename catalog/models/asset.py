@@ -201,7 +201,7 @@ class AssetRow:
         owner_key: Access key of the owner.
         tag_keys: Exact keys of the tags, see ``catalog.search.values``.
         keys: All objects that the asset consists of or waits for.
-        words: What degraded search looks through (at most 20,000 characters).
+        words: What degraded search looks through (at most 4,000 characters).
         segment_count: Number of segment documents.
         document_hash: Content hash of the search documents last proven to be in
             generation ``generation``; empty when never proven.

@@ -45,8 +45,8 @@ SORTS = (
 """What found assets can be ordered by, by the names on the wire."""
 
 AWAY = (
-    "The search index does not answer, so MongoDB did: whole words only, and no typos, "
-    "facets or moments."
+    "The search index does not answer, so MongoDB did: whole words only, no typos, "
+    "facets or moments, and of a long transcript the beginning only."
 )
 BUILDING = (
     "The search index is being built for the first time, so MongoDB answered: whole "

@@ -128,6 +128,7 @@ class FakeParts:
             index_admin=self.index_admin,  # type: ignore[arg-type]
             search=self.search,
             ensure_indexes=lambda: None,
+            ensure_late_indexes=lambda: None,
             ping_mongo=self.ping_mongo,
             close=lambda: None,
             **parts,

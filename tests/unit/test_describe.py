@@ -100,7 +100,7 @@ def test_a_dataset_is_an_asset_of_its_own_that_the_lora_uses() -> None:
         "datasets/user-1/job-1/captions/0001.txt",
     )
 
-    lora, dataset = describe(_bundle(job, present=present), parse_url).assets
+    dataset, lora = describe(_bundle(job, present=present), parse_url).assets
 
     assert dataset.asset_id == "job-1-dataset"
     assert (dataset.image_count, dataset.caption_count, dataset.size_bytes) == (

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from pymongo import DeleteMany, ReplaceOne
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from catalog.access import Asker, Scope, mongo_filter
 from catalog.errors import InvalidQueryError
@@ -38,6 +39,7 @@ SORT_FIELDS: Mapping[str, str] = {
 
 _TERM = re.compile(r'(-?)"([^"]*)"|(\S+)')
 _AFTER_ALL = "\U0010ffff"
+_INDEX_NOT_FOUND = 27
 
 
 class MongoAssetRepository:
@@ -52,10 +54,20 @@ class MongoAssetRepository:
         wanted = _filter(query)
         if wanted is None:
             return Page(items=(), total=0)
-        read = self._by_score if "$text" in wanted else self._by_field
         with translated():
-            total = self._assets.count_documents(wanted, maxTimeMS=_limit_ms(query))
-            return read(query, wanted, total)
+            try:
+                return self._read(query, wanted)
+            except OperationFailure as exc:
+                if exc.code != _INDEX_NOT_FOUND or "$text" not in wanted:
+                    raise
+                # The first build goes on: the index over words is made after it.
+                del wanted["$text"]
+                return self._read(query, wanted | _word_scan(query.words))
+
+    def _read(self, query: AssetQuery, wanted: Record) -> Page[AssetView]:
+        total = self._assets.count_documents(wanted, maxTimeMS=_limit_ms(query))
+        read = self._by_score if "$text" in wanted else self._by_field
+        return read(query, wanted, total)
 
     def find(self, asset_id: str) -> tuple[FoundAsset, ...]:
         """See ``AssetRepository.find``."""
@@ -202,16 +214,37 @@ def _text_search(words: str) -> str | None:
     Returns:
         ``None`` when there is no word to find (then nothing is found).
     """
+    wanted, unwanted = _terms(words)
+    if not wanted:
+        return None
+    return " ".join(
+        [*(f'"{term}"' for term in wanted), *(f'-"{term}"' for term in unwanted)]
+    )
+
+
+def _word_scan(words: str) -> Record:
+    """The same question without an index over words: slower, bounded by time."""
+    wanted, unwanted = _terms(words)
+    patterns = [{"$regex": rf"\b{re.escape(t)}\b", "$options": "i"} for t in wanted]
+    excluded = [{"$regex": rf"\b{re.escape(t)}\b", "$options": "i"} for t in unwanted]
+    return {
+        "$and": [
+            *({"words": pattern} for pattern in patterns),
+            *({"words": {"$not": pattern}} for pattern in excluded),
+        ]
+    }
+
+
+def _terms(words: str) -> tuple[list[str], list[str]]:
+    """Take apart what was typed: words and phrases to find, and to exclude."""
     wanted: list[str] = []
     unwanted: list[str] = []
     for minus, phrase, word in _TERM.findall(without_surrogates(words)):
         is_unwanted = bool(minus) or word.startswith("-")
         term = (phrase or word.strip('-"')).replace("\\", " ").replace('"', " ").strip()
         if any(sign.isalnum() for sign in term):
-            (unwanted if is_unwanted else wanted).append(f'"{term}"')
-    if not wanted:
-        return None
-    return " ".join([*wanted, *(f"-{term}" for term in unwanted)])
+            (unwanted if is_unwanted else wanted).append(term)
+    return wanted, unwanted
 
 
 def _limit_ms(query: AssetQuery) -> int:

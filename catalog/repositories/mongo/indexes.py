@@ -29,12 +29,15 @@ class DatabaseIndex:
         keys: Fields and directions, in order.
         serves: The query it is for, one line.
         options: Further options of MongoDB.
+        is_late: Made after the first build: keeping it up row by row while a whole
+            catalog is built costs far more than making it once.
     """
 
     collection: str
     keys: tuple[tuple[str, int | str], ...]
     serves: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    is_late: bool = False
 
     @property
     def name(self) -> str:
@@ -93,6 +96,7 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         "search while the engine is away",
         # Words of any language as they are; `view.language` must not choose one.
         {"default_language": "none", "language_override": "textLanguage"},
+        is_late=True,
     ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
     DatabaseIndex(
@@ -102,16 +106,22 @@ INDEXES: tuple[DatabaseIndex, ...] = (
 )
 
 
-def ensure_indexes(database: Database[Record]) -> None:
+def ensure_indexes(database: Database[Record], *, is_late: bool | None = None) -> None:
     """Create what is missing; idempotent.
+
+    Args:
+        database: Where.
+        is_late: Only those that are made before (``False``) or after (``True``) the
+            first build; all by default.
 
     Raises:
         DependencyUnavailableError: MongoDB did not answer; retryable.
         DependencyRejectedError: MongoDB refused an index on records of our own.
     """
     with translated():
-        for collection in dict.fromkeys(index.collection for index in INDEXES):
-            wanted = [index for index in INDEXES if index.collection == collection]
+        chosen = [i for i in INDEXES if is_late is None or i.is_late is is_late]
+        for collection in dict.fromkeys(index.collection for index in chosen):
+            wanted = [index for index in chosen if index.collection == collection]
             present = _present_keys(database, collection)
             missing = [i for i in wanted if _comparable(i) not in present]
             if missing:

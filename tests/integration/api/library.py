@@ -118,6 +118,7 @@ def open_library(
     catalog = open_catalog(Settings(**(defaults | settings)), process="tests")
     library = Library(catalog, prefix)
     catalog.ensure_indexes()
+    catalog.ensure_late_indexes()
     for kind in IndexName:
         index = physical_name(prefix, kind, 1, schema_hash())
         catalog.index_admin.create(index, kind)

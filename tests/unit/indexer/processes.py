@@ -68,6 +68,7 @@ def ports_to(world: World) -> Ports:
         index_writer=engine,
         index_admin=engine,
         ensure_indexes=lambda: None,
+        ensure_late_indexes=lambda: None,
         index_prefix="",
         linger_seconds=0.0,
         rescan_every=timedelta(seconds=60),

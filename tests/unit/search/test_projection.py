@@ -221,7 +221,7 @@ def test_a_row_knows_its_objects_and_words() -> None:
 
     assert row.keys == ("generated-images/u/job-9/image_1.png", "thumb.webp")
     assert row.words.startswith("podcast-ep-01.mp3 Jane Doe")
-    assert len(row.words) == 20_000
+    assert len(row.words) == 4_000
     assert row.segment_count == 1
     assert row.sort_name == "podcast-ep-01.mp3"
 

@@ -1,0 +1,79 @@
+"""``docker-compose.yml`` without an engine; ``.ci/check-compose`` asks the schema."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+
+
+def test_only_loopback_addresses_are_published() -> None:
+    published = [port for one in SERVICES.values() for port in one.get("ports", [])]
+
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_databases_are_not_published() -> None:
+    assert "ports" not in SERVICES["mongo"]
+    assert "ports" not in SERVICES["typesense"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_service_has_a_health_check(name: str) -> None:
+    assert SERVICES[name]["healthcheck"]["test"]
+
+
+@pytest.mark.parametrize("name", ["mongo", "typesense", "s3"])
+def test_images_of_others_have_an_exact_tag(name: str) -> None:
+    assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?", SERVICES[name]["image"])
+
+
+def test_secrets_come_from_outside_and_have_no_default() -> None:
+    secret = re.compile(r"(KEY|SECRET|TOKEN|PASSWORD)")
+    values = {
+        f"{service}.{name}": value
+        for service, one in SERVICES.items()
+        for name, value in one.get("environment", {}).items()
+        if secret.search(name)
+    }
+
+    assert len(values) > 5
+    for name, value in values.items():
+        assert re.fullmatch(r"\$\{[A-Z0-9_]+:\?[^}]+\}", value), name
+
+
+def test_mongodb_is_a_replica_set_that_initiates_itself() -> None:
+    mongo = SERVICES["mongo"]
+
+    assert "--replSet" in mongo["command"]
+    assert "rs.initiate" in mongo["healthcheck"]["test"][-1]
+
+
+def test_our_processes_wait_for_healthy_servers() -> None:
+    for name in ("api", "indexer"):
+        conditions = {d["condition"] for d in SERVICES[name]["depends_on"].values()}
+        assert conditions == {"service_healthy"}
+        assert SERVICES[name]["depends_on"].keys() == {"mongo", "typesense", "s3"}
+
+
+def test_every_setting_it_gives_exists() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    ours = {
+        name
+        for one in SERVICES.values()
+        for name in one.get("environment", {})
+        if name.startswith("CATALOG_")
+    }
+
+    assert {name for name in ours if f"`{name}`" not in page} == set()
+
+
+def test_the_processors_have_their_place() -> None:
+    assert re.search(r"^  # processors:$", TEXT, flags=re.MULTILINE)
