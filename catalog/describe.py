@@ -84,6 +84,9 @@ class _Describer:
         self.bundle = bundle
         self.parse_url = parse_url
         self.facts: JobFacts = facts_of(job)
+        self.person: Annotated = annotated(
+            job.metadata, (bundle.annotations.get(job.job_id),)
+        )
         self.wanted: dict[ObjectKey, None] = {}
         self.missing: dict[ObjectKey, None] = {}
         self.prefixes: list[str] = []
@@ -269,15 +272,11 @@ class _Describer:
         **facts: object,
     ) -> Asset:
         job = self.job
-        person: Annotated = annotated(
-            job.metadata,
-            (
-                self.bundle.annotations.get(job.job_id),
-                None
-                if type_ in _BEARS_JOB_ID
-                else self.bundle.annotations.get(identifier),
-            ),
-        )
+        person = self.person
+        if type_ not in _BEARS_JOB_ID and identifier in self.bundle.annotations:
+            of_job = self.bundle.annotations.get(job.job_id)
+            of_asset = self.bundle.annotations[identifier]
+            person = annotated(job.metadata, (of_job, of_asset))
         document: DocumentId = document_id(type_, identifier)
         return Asset(
             document_id=document,

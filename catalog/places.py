@@ -53,10 +53,12 @@ def _place(
     is_required: bool,
     image: JobImage | None = None,
 ) -> Place:
-    key = parse_url(url) if url else None
-    if image is not None and image.s3_key:
-        key = parse_url(image.s3_key) if "://" in image.s3_key else None
-        key = key or _checked(image.s3_key)
+    key: ObjectKey | None = None
+    named = image.s3_key if image is not None else None
+    if named:
+        key = (parse_url(named) if "://" in named else None) or _checked(named)
+    if key is None and url:
+        key = parse_url(url)
     if key is not None:
         return Place(role, key, None, is_named=True, fallback=layout, image=image)
     if url and "://" in url:

@@ -8,7 +8,7 @@ from random import Random
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from catalog.models.ids import JobId, ObjectKey, UserId
+from catalog.models.ids import JobId, ObjectKey
 from catalog.models.job import JobStatus, JobType
 from catalog.storage.base import ObjectStore
 from catalog.storage.urls import object_url
@@ -137,8 +137,7 @@ class Stage:
         }
         if card.name:
             metadata["name"] = card.name
-        record: Record = {"jobId": job_id, "userId": UserId(card.user), "type": type_}
-        record["type"] = type_.value
+        record: Record = {"jobId": job_id, "userId": card.user, "type": type_.value}
         if source_video is not None:
             record["sourceVideo"] = source_video
         record |= {

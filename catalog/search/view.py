@@ -1,6 +1,7 @@
 """The view of an asset: what lists and hits are presented from."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import isfinite
 
 from catalog.models.asset import (
@@ -114,8 +115,12 @@ def _file_view(file: AssetFile) -> FileView:
     return view
 
 
+@lru_cache(maxsize=4096)
 def iso_time(time: datetime) -> str:
-    """Write a time as ISO 8601 in UTC with ``Z``; milliseconds only where there are."""
+    """Write a time as ISO 8601 in UTC with ``Z``; milliseconds only where there are.
+
+    Cached: the assets of a job share their times.
+    """
     utc = time.astimezone(UTC)
     text = utc.isoformat(timespec="milliseconds") if utc.microsecond else str(utc)
     return f"{text[:10]}T{text[11:-6]}Z"
