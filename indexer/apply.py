@@ -89,7 +89,7 @@ class Applier:
         self._learner = learner
         self._marks = marks
         self._tags = tags
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="import")
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="import")
         self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
 
     def close(self) -> None:

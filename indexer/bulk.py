@@ -35,7 +35,7 @@ class Bulk(Generic[Owner]):
     """
 
     def __init__(self, writer: IndexWriter, pool: ThreadPoolExecutor) -> None:
-        """Send nothing yet; ``pool`` has one thread, so order is kept."""
+        """Send nothing yet; slices may overtake one another (no id is in two)."""
         self._writer = writer
         self._pool = pool
         self._open: dict[str, list[tuple[Document, Owner]]] = {}

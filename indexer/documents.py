@@ -237,10 +237,10 @@ class DocumentPass:
         if not must_write:
             return
         work.is_written = True
+        # Segments leave first: what is found in a recording should have its moments.
+        bulk.add(self._target.segments, projected.segments, work)
         if projected.document is not None:
             bulk.add(self._target.assets, [projected.document], work)
-        if projected.segments:
-            bulk.add(self._target.segments, projected.segments, work)
 
     # --- poison --------------------------------------------------------------------
 

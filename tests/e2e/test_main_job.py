@@ -26,6 +26,13 @@ def _job(user: str, type_: str, **fields: object) -> dict[str, Any]:
     } | fields
 
 
+def _said(stack: Stack, user: str, word: str) -> list[dict[str, Any]]:
+    """Jobs in whose recordings a word is said, once their moments are there too."""
+    answer = stack.get("/api/search/transcripts", userId=user, q=word).json
+    jobs: list[dict[str, Any]] = answer["jobs"]
+    return jobs if all(job["moments"] for job in jobs) else []
+
+
 def test_a_lora_is_found_browsed_and_downloaded(stack: Stack, gateway: Gateway) -> None:
     user = f"maker-{uuid4()}"
     job = _job(
@@ -103,9 +110,7 @@ def test_a_word_spoken_in_a_recording_is_found_with_its_moment(
 
     gateway["jobs"].insert_one(job)
     (found,) = eventually(
-        lambda: stack.get("/api/search/transcripts", userId=user, q="narwhals").json[
-            "jobs"
-        ],
+        lambda: _said(stack, user, "narwhals"),
         what="the spoken word is found",
     )
 
@@ -187,9 +192,7 @@ def test_a_record_may_name_an_object_before_it_is_there(
     stack.put_file(key, b"**Ada:** Nobody expects the axolotl.")
 
     (found,) = eventually(
-        lambda: stack.get("/api/search/transcripts", userId=user, q="axolotl").json[
-            "jobs"
-        ],
+        lambda: _said(stack, user, "axolotl"),
         what="the late text is found",
     )
     assert found["moments"][0]["startMs"] is None

@@ -47,13 +47,11 @@ def _phrase(row: Record, choice: random.Random) -> str:
         for paragraph in row["markdown"].split("\n")
         if not re.search(r"[\[\]<>#|`_*{}\\]|https?:|\d\d:\d\d", paragraph[40:])
     ]
-    runs = [
-        run
-        for paragraph in paragraphs
-        for run in re.findall(r"(?<=[ ])(?:[^\W\d_]{2,} ){5}", paragraph[30:])
-    ]
-    if runs:
-        return str(choice.choice(runs)).strip()
+    for words in (5, 3):
+        plain = re.compile(rf"(?<=[ ])(?:[^\W\d_]{{2,}} ){{{words}}}")
+        runs = [run for text in paragraphs for run in plain.findall(text[30:])]
+        if runs:
+            return str(choice.choice(runs)).strip()
     ideographs = re.findall(r"[\u4e00-\u9fff]{6}", row["markdown"])
     assert ideographs, f"{row['id']} has no plain phrase"
     return str(choice.choice(ideographs))
@@ -118,10 +116,10 @@ def test_timed_rows_give_moments_and_untimed_ones_null(
     stack: Stack, library: list[Record]
 ) -> None:
     after_time = re.compile(
-        r"\\\[(\d\d):(\d\d):(\d\d)\.\d\d\\\] ((?:[^\W\d_]{2,} ){4}[^\W\d_]{2,})"
+        r"\\\[(\d\d):(\d\d):(\d\d)\.(\d\d)\\\] ((?:[^\W\d_]{2,} ){4}[^\W\d_]{2,})"
     )
     timed = next(row for row in library if after_time.search(row["markdown"]))
-    hours, minutes, seconds, said = after_time.findall(timed["markdown"])[0]
+    hours, minutes, seconds, hundredths, said = after_time.findall(timed["markdown"])[0]
     untimed = next(
         row for row in library if row["n_timestamps"] == 0 and row["lang"] == "en"
     )
@@ -131,6 +129,7 @@ def test_timed_rows_give_moments_and_untimed_ones_null(
         return list(found["moments"])
 
     start_ms = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000
+    start_ms += int(hundredths) * 10
     assert start_ms in {moment["startMs"] for moment in moments(timed, said)}
     phrase = _phrase(untimed, random.Random(5))
     assert {moment["startMs"] for moment in moments(untimed, phrase)} == {None}

@@ -18,8 +18,8 @@ RECORDS = (
     (
         "jobs",
         (
-            "the platform's job records, any further fields included; of several with one "
-            "`jobId` the newest counts"
+            "the platform's job records, any further fields included; of several "
+            "with one `jobId` the newest counts"
         ),
         "the platform (and the demo, its own)",
         "its root",
@@ -27,8 +27,8 @@ RECORDS = (
     (
         "annotations",
         (
-            "what a person changed on an asset or job: name, description, tags, rights; "
-            "only the fields set. `_id` is the assetId or jobId"
+            "what a person changed on an asset or job: name, description, tags, "
+            "rights; only the fields set. `_id` is the assetId or jobId"
         ),
         "no process yet; read and projected when they are there",
         "the root",
@@ -45,8 +45,8 @@ RECORDS = (
     (
         "extractions",
         (
-            "what was read out of one state of an object (key, etag, extractor, version): "
-            "a transcript's text and segments, or why it can't be read"
+            "what was read out of one state of an object (key, etag, extractor, "
+            "version): a transcript's text and segments, or why it can't be read"
         ),
         "indexer",
         "the root",
@@ -54,8 +54,8 @@ RECORDS = (
     (
         "assets",
         (
-            "the read model: one row per asset with what a list shows, sorts and filters "
-            "by, the access keys, and the words of degraded search. Derived"
+            "the read model: one row per asset with what a list shows, sorts and "
+            "filters by, the access keys, and the words of degraded search. Derived"
         ),
         "indexer",
         "nothing",
