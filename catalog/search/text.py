@@ -191,7 +191,8 @@ def parse_words(typed: str) -> Words:
         else:
             # ``don't`` is two words to the engine, and ``t`` begins too many.
             is_one = is_phrase or _APOSTROPHE.search(match[0])
-            wanted.append(f'"{term}"' if is_one else term)
+            parts = _parts_by_script(match["phrase"]) if is_phrase else [term]
+            wanted += [f'"{part}"' if is_one else part for part in parts]
             found += f" {match[0]}"
     if not wanted and not unwanted:
         return _NOTHING
@@ -202,6 +203,15 @@ def parse_words(typed: str) -> Words:
         runs=tuple(_CJK_RUN.findall(found)) if has_cjk else (),
         typed=text.casefold(),
     )
+
+
+def _parts_by_script(phrase: str) -> list[str]:
+    """Cut a phrase where scripts change: pairs and words lie in different fields."""
+    pieces, position = list[str](), 0
+    for run in _CJK_RUN.finditer(phrase):
+        pieces += [phrase[position : run.start()], run[0]]
+        position = run.end()
+    return [term for piece in [*pieces, phrase[position:]] if (term := _term(piece))]
 
 
 def _is_start(text: str, position: int) -> bool:

@@ -119,3 +119,7 @@ def test_cleaned_text_has_no_sentinel_and_no_surrogate(text: str) -> None:
 
     assert not {"\x00", "\x01", "\x02", "\n"} & set(cleaned)
     cleaned.encode()
+
+
+def test_a_phrase_is_cut_where_scripts_change() -> None:
+    assert parse_words('"SPV 模式 UTXO"').q == '"SPV" "模式" "UTXO"'
