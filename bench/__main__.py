@@ -13,6 +13,7 @@ from bench.freshness import freshness
 from bench.mongo import mongo
 from bench.report import Figure, publish, say
 from bench.search import search
+from bench.streams import streams
 from bench.world import running_world, until
 from catalog.clock import SystemClock
 
@@ -44,6 +45,8 @@ def main() -> int:
         figures.append(Figure("indexer RSS, idle", world.rss_mib("indexer"), "MiB"))
         say("searching …")
         figures += search(world, options.rounds, options.seconds)
+        say("opening streams …")
+        figures += streams(world, min(options.rounds, 3), options.seconds)
         say("asking MongoDB …")
         figures += mongo(world)
         say("writing …")

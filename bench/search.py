@@ -80,11 +80,12 @@ class _Recorder:
 
 
 @contextmanager
-def _api(world: World, **environment: str) -> Iterator[None]:
+def serving_api(world: World, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``python -m api`` until the block ends."""
     process = world.start("api", environment)
     until(lambda: _is_live(world), "the API is live", 60)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(15)
@@ -97,10 +98,10 @@ def _is_live(world: World) -> bool:
         return False
 
 
-def search(world: World, rounds: int, seconds: float) -> list[Figure]:
-    """Measure requests per second at 16 connections and latency at one."""
+def queries(world: World) -> list[str]:
+    """Addresses of full searches: words by frequency, for owners by frequency."""
     corpus = Corpus(seed=23)
-    urls = [
+    return [
         f"{world.api}/api/assets/search?"
         + urlencode(
             {
@@ -112,6 +113,11 @@ def search(world: World, rounds: int, seconds: float) -> list[Figure]:
         )
         for _ in range(QUERIES)
     ]
+
+
+def search(world: World, rounds: int, seconds: float) -> list[Figure]:
+    """Measure requests per second at 16 connections and latency at one."""
+    urls = queries(world)
     raw = _recorded(world, urls)
     headers = {"X-TYPESENSE-API-KEY": world.api_key, "Accept-Encoding": "identity"}
     raw_requests = [
@@ -122,7 +128,7 @@ def search(world: World, rounds: int, seconds: float) -> list[Figure]:
         [["GET", url, {"Accept-Encoding": "identity"}, None]] for url in urls
     ]
     figures = list[Figure]()
-    with _api(world):
+    with serving_api(world):
         figures.append(Figure("API RSS, idle", world.rss_mib("api"), "MiB"))
         many = _compare(api_requests, raw_requests, 16, rounds, seconds)
         one = _compare(api_requests, raw_requests, 1, rounds, seconds)
@@ -155,7 +161,7 @@ def _recorded(world: World, urls: list[str]) -> list[list[tuple[str, bytes]]]:
     recorded = list[list[tuple[str, bytes]]]()
     with (
         _Recorder(world.url) as recorder,
-        _api(world, CATALOG_TYPESENSE_URL=f"http://127.0.0.1:{recorder.port}"),
+        serving_api(world, CATALOG_TYPESENSE_URL=f"http://127.0.0.1:{recorder.port}"),
     ):
         hits = 0
         for url in urls:

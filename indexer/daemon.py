@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from catalog.errors import CatalogError, DependencyError
-from catalog.repositories.index_state import DirtyRoot
+from catalog.errors import CatalogError, DependencyError, NotFoundError
+from catalog.repositories.index_state import DirtyRoot, GenerationState, IndexRequest
 from indexer.checkpoint import target_of
 from indexer.health import Health
 from indexer.indexing import Indexing
@@ -21,7 +21,10 @@ DRAIN_SECONDS = 4.0
 """How long the loops may finish what they are at; the promise is five to the exit."""
 
 _BEAT_SECONDS = 1.0
-_COUNT_SECONDS = 15.0
+_COUNT_SECONDS = 5.0
+_ABSENCES = 2
+"""Counts in a row that must miss an index before it is taken for lost: an engine that
+has just started may not know its indexes for a moment."""
 _REDRIVE_EVERY = timedelta(hours=1)
 _REDRIVE_ROOTS = 200
 
@@ -41,6 +44,7 @@ class Daemon:
         self.intake = Intake(
             store=ports.store, objects=ports.objects, clock=ports.clock
         )
+        self._absences = 0
         self._indexing = Indexing(
             ports,
             list_store=self.intake.ensure_listed,
@@ -128,6 +132,9 @@ class Daemon:
             self._counted_at = now
             try:
                 self._documents = self._count()
+                self._absences = 0
+            except NotFoundError as exc:
+                self._miss(exc)
             except CatalogError as exc:
                 log.debug("not counted", extra={"error": str(exc)})
         ports.index_status.write(
@@ -148,6 +155,23 @@ class Daemon:
             kind.value: self._ports.index_admin.count(index)
             for kind, index in names.items()
         }
+
+    def _miss(self, absence: NotFoundError) -> None:
+        """Have a lost index built anew, also while no job changes."""
+        generation = self._ports.generations.latest()
+        if generation is None or generation.state is not GenerationState.SERVING:
+            return
+        self._absences += 1
+        if self._absences < _ABSENCES:
+            return
+        log.warning("an index is gone; building anew", extra={"error": str(absence)})
+        self._ports.index_requests.add(
+            IndexRequest(
+                request_id=f"lost-{generation.number}",
+                action="reindex",
+                created_at=self._ports.clock.now(),
+            )
+        )
 
     # --- sweeps --------------------------------------------------------------------
 

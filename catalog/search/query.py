@@ -402,7 +402,7 @@ def plan_suggest(
         "text_match_type": "max_weight",
         "num_typos": typos,
         "sort_by": _BY_RELEVANCE,
-        "per_page": limit,
+        "per_page": 4 * limit,  # the images of one job share their name
         "include_fields": "id,view",
     }
     tags = shared | {

@@ -1,9 +1,12 @@
 """Completing what somebody types: names, tags, speakers, models."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from catalog.access import Scope
 from catalog.models.asset import AssetView
 from catalog.repositories.base import AssetRepository
-from catalog.search.base import SearchQuery, Suggestions
+from catalog.search.base import SearchQuery, SearchReader, Suggestions
 from catalog.services.search import Answered, SearchService, check
 
 MAX_SUGGESTIONS = 20
@@ -36,7 +39,7 @@ class SuggestionService:
         """
         check(query)
         return await self._search.answer(
-            lambda reader: reader.suggest(query, limit=limit),
+            lambda reader: _ask(reader, query, limit),
             lambda: self._look_up(query, limit),
         )
 
@@ -47,7 +50,20 @@ class SuggestionService:
         # The look-up knows no narrower scope than *visible*, hence the surplus.
         found = self._assets.names_starting(query.asker, prefix, limit * 4)
         names = tuple(view for view in found if _is_in_scope(view, query))
-        return Suggestions(names=names[:limit])
+        return Suggestions(names=_distinct(names, limit))
+
+
+async def _ask(reader: SearchReader, query: SearchQuery, limit: int) -> Suggestions:
+    found = await reader.suggest(query, limit=limit)
+    return replace(found, names=_distinct(found.names, limit))
+
+
+def _distinct(views: Iterable[AssetView], limit: int) -> tuple[AssetView, ...]:
+    """Keep the first of each name and type: the images of a job share their name."""
+    first: dict[tuple[str, str], AssetView] = {}
+    for view in views:
+        first.setdefault((view["name"].casefold(), view["type"]), view)
+    return tuple(first.values())[:limit]
 
 
 def _is_in_scope(view: AssetView, query: SearchQuery) -> bool:

@@ -196,3 +196,20 @@ def test_it_says_how_it_is_and_stops_quickly(platform: Platform) -> None:
 def _state(platform: Platform) -> str:
     status = platform.catalog.index_status.read()
     return status.state if status else ""
+
+
+def test_indexes_that_vanish_while_nothing_changes_are_built_anew(
+    platform: Platform,
+) -> None:
+    with running(platform):
+        platform.jobs.insert_one(image_job("one", name="still there"))
+        eventually(lambda: platform.names() == ["still there"])
+        admin = platform.catalog.index_admin
+
+        for kind in IndexName:
+            index = admin.resolve(kind)
+            assert index is not None
+            admin.drop(index)
+
+        eventually(lambda: platform.names() == ["still there"], seconds=40)
+        eventually(lambda: is_in_step(platform))

@@ -77,3 +77,17 @@ def test_nothing_typed_completes_to_nothing() -> None:
     parts.assets = FakeAssetRepository(view("mine"))
 
     assert suggest(parts, "  ", Scope.VISIBLE).answer == Suggestions()
+
+
+def test_a_name_that_many_images_share_is_suggested_once() -> None:
+    parts = FakeParts()
+    parts.search.suggestions = Suggestions(
+        names=(
+            *(view(f"job-{n}", name="a red fox", type="image") for n in range(5)),
+            view("lora", name="A red fox", type="lora"),
+        )
+    )
+
+    answered = suggest(parts, "red", Scope.VISIBLE)
+
+    assert [one["assetId"] for one in answered.answer.names] == ["job-0", "lora"]
