@@ -55,8 +55,14 @@ def ports_of(catalog: Catalog) -> Ports:
     )
 
 
+_SWITCH_SECONDS = 0.001
+"""How long a computing thread keeps the interpreter from one that has an answer to read
+(5 ms by default): describing and projecting must not starve the imports."""
+
+
 def main() -> int:
     """Run the indexer until SIGTERM or SIGINT; returns the exit code."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         settings = Settings()
     except ValidationError as exc:

@@ -394,7 +394,9 @@ def _words(asset: Asset) -> str:
     texts: list[str | None] = [asset.name, *asset.tags]
     # MongoDB's text index takes ``_`` for a letter: ``jesse_avatar`` is one word to it.
     texts += [text.replace("_", " ") for text in texts if text and "_" in text]
-    texts += (asset.prompt, asset.description, asset.trigger, *asset.speakers)
+    # Without the description: it has a field of its own in that index, for it changes
+    # most, and whatever changes in a field rewrites all of the field's words.
+    texts += (asset.prompt, asset.trigger, *asset.speakers)
     texts += (asset.file_name, asset.transcript_text)
     return clean(" ".join(filter(None, texts))[:MAX_WORDS_LENGTH])
 

@@ -225,14 +225,17 @@ def _text_search(words: str) -> str | None:
 def _word_scan(words: str) -> Record:
     """The same question without an index over words: slower, bounded by time."""
     wanted, unwanted = _terms(words)
-    patterns = [{"$regex": rf"\b{re.escape(t)}\b", "$options": "i"} for t in wanted]
-    excluded = [{"$regex": rf"\b{re.escape(t)}\b", "$options": "i"} for t in unwanted]
     return {
         "$and": [
-            *({"words": pattern} for pattern in patterns),
-            *({"words": {"$not": pattern}} for pattern in excluded),
+            *({"$or": _bearing(term)} for term in wanted),
+            *({"$nor": _bearing(term)} for term in unwanted),
         ]
     }
+
+
+def _bearing(term: str) -> list[Record]:
+    pattern = {"$regex": rf"\b{re.escape(term)}\b", "$options": "i"}
+    return [{"words": pattern}, {"view.description": pattern}]
 
 
 def _terms(words: str) -> tuple[list[str], list[str]]:

@@ -92,7 +92,7 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex("assets", (("keys", _UP),), "the assets that an object belongs to"),
     DatabaseIndex(
         "assets",
-        (("words", TEXT),),
+        (("words", TEXT), ("view.description", TEXT)),
         "search while the engine is away",
         # Words of any language as they are; `view.language` must not choose one.
         {"default_language": "none", "language_override": "textLanguage"},
