@@ -40,6 +40,7 @@ check: setup ## Lint, format, types, import contracts, spelling, generated pages
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python -m catalog.settings_page --check
+	$(BIN)/python -m catalog.repositories.mongo.records_page --check
 
 format: setup ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .

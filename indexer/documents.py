@@ -237,7 +237,8 @@ class DocumentPass:
         if not must_write:
             return
         work.is_written = True
-        # Segments leave first: what is found in a recording should have its moments.
+        # Segments leave first: what is found in a recording should have its moments
+        # (nearly always: the two requests are under way at once).
         bulk.add(self._target.segments, projected.segments, work)
         if projected.document is not None:
             bulk.add(self._target.assets, [projected.document], work)
