@@ -17,7 +17,7 @@ from tests.e2e.stack import Stack, eventually
 
 Record = dict[str, Any]
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.timeout(600)]
 OWNER = "librarian"
 
 
@@ -97,7 +97,6 @@ def library(
     gateway["jobs"].delete_many({"userId": OWNER})
 
 
-@pytest.mark.timeout(600)
 def test_every_transcript_is_found_by_a_phrase_from_it(
     stack: Stack, library: list[Record]
 ) -> None:
