@@ -176,7 +176,10 @@ class Daemon:
     # --- sweeps --------------------------------------------------------------------
 
     def _rescan(self) -> None:
-        guarded(self.intake.rescan, health=self.health, name="rescan")
+        # The first one, right at the start, is the one that a build waits for too.
+        first = not self.intake.has_listed
+        sweep = self.intake.ensure_listed if first else self.intake.rescan
+        guarded(sweep, health=self.health, name="rescan")
 
     def _redrive(self) -> None:
         guarded(self._mark_dead_letters, health=self.health, name="redrive")

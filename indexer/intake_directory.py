@@ -69,14 +69,16 @@ class Intake:
             absent = (missing(self._store, key, now) for key in known)
             for batch in _batches(absent):
                 changed += self._objects.record(self._confirm(batch))
-        if not prefix:
-            self.has_listed = True
+            if not prefix:
+                self.has_listed = True
         if changed:
             log.info("store listed", extra={"prefix": prefix, "changed": changed})
         return changed
 
     def ensure_listed(self) -> None:
-        """List the whole store unless that has been done since the start."""
+        """List the whole store unless that has been done, or is under way."""
+        with self._one_at_a_time:
+            pass  # a listing that another thread is at is as good as one of our own
         if not self.has_listed:
             self.rescan()
 

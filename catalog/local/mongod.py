@@ -6,7 +6,7 @@ from pathlib import Path
 from catalog.errors import StackError
 from catalog.local import replica_set
 
-CACHE_GB = 0.5
+CACHE_GB = 1.0
 """WiredTiger's cache; the server's resident memory stays at about twice this."""
 OPLOG_MB = 1024
 """How far back a change stream can resume; also the most it takes on disk."""
