@@ -4,7 +4,6 @@ The page is made from ``catalog.config`` alone, so that it can't drift; ``make c
 compares.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from catalog.config import Settings
+from catalog.generated_page import publish
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 
@@ -99,31 +99,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page or compare it.
-
-    Args:
-        arguments: ``--write`` or ``--check`` (the default); those of the process.
-
-    Returns:
-        0 when the page is up to date, 1 when it is not.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m catalog.settings_page",
-        description="Generates docs/settings.md from catalog/config.py.",
-    )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--write", action="store_true", help="write the page")
-    choice.add_argument("--check", action="store_true", help="only compare (default)")
-    if parser.parse_args(arguments).write:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    sys.stderr.write(
-        "docs/settings.md is not what catalog/config.py says; run "
-        "`python -m catalog.settings_page --write`.\n"
-    )
-    return 1
+    """Write or compare the page; see ``catalog.generated_page.publish``."""
+    return publish(PAGE, page(), module="catalog.settings_page", arguments=arguments)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ It lives here because the table of database indexes does; what the records hold 
 said below and nowhere else.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from catalog.generated_page import publish
 from catalog.repositories.mongo.feed_stream import WATCHED
 from catalog.repositories.mongo.indexes import INDEXES, index_table
 
@@ -135,31 +135,13 @@ def page() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page or compare it.
-
-    Args:
-        arguments: ``--write`` or ``--check`` (the default); those of the process.
-
-    Returns:
-        0 when the page is up to date, 1 when it is not.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m catalog.repositories.mongo.records_page",
-        description="Generates docs/records.md.",
+    """Write or compare the page; see ``catalog.generated_page.publish``."""
+    return publish(
+        PAGE,
+        page(),
+        module="catalog.repositories.mongo.records_page",
+        arguments=arguments,
     )
-    choice = parser.add_mutually_exclusive_group()
-    choice.add_argument("--write", action="store_true", help="write the page")
-    choice.add_argument("--check", action="store_true", help="only compare (default)")
-    if parser.parse_args(arguments).write:
-        PAGE.write_text(page(), encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == page():
-        return 0
-    sys.stderr.write(
-        "docs/records.md is not what the code says; run "
-        "`python -m catalog.repositories.mongo.records_page --write`.\n"
-    )
-    return 1
 
 
 if __name__ == "__main__":
