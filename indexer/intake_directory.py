@@ -43,7 +43,7 @@ class Intake:
         self._store = store
         self._objects = objects
         self._clock = clock
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time = threading.RLock()
         self.has_listed = False
         """Whether a complete listing has been recorded since the start."""
 
@@ -77,10 +77,9 @@ class Intake:
 
     def ensure_listed(self) -> None:
         """List the whole store unless that has been done, or is under way."""
-        with self._one_at_a_time:
-            pass  # a listing that another thread is at is as good as one of our own
-        if not self.has_listed:
-            self.rescan()
+        with self._one_at_a_time:  # one that another thread is at will do
+            if not self.has_listed:
+                self.rescan()
 
     def look(self, keys: Iterable[ObjectKey]) -> int:
         """Look at single objects that are said to be there; raises as ``rescan``.

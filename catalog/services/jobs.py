@@ -15,7 +15,10 @@ def may_see_job(asker: Asker, record: Mapping[str, Any]) -> bool:
     """Decide whether the asker may know of a job: owners and who sees everything."""
     if asker.sees_everything:
         return True
-    return asker.user_id is not None and record.get("userId") == asker.user_id
+    owner = record.get("userId")
+    # Platforms with numeric ids write numbers; a caller can only send a text.
+    is_readable = isinstance(owner, str | int) and not isinstance(owner, bool)
+    return asker.user_id is not None and is_readable and str(owner) == asker.user_id
 
 
 class JobService:
