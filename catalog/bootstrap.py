@@ -17,21 +17,28 @@ from catalog.places import named_keys
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.client import connect, ping
+from catalog.repositories.mongo.dead_letters import MongoDeadLetterRepository
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
 from catalog.repositories.mongo.feed import MongoChangeFeed
+from catalog.repositories.mongo.generations import MongoGenerationRepository
+from catalog.repositories.mongo.index_control import (
+    MongoLeaseRepository,
+    MongoReconcileRepository,
+    MongoScheduleRepository,
+)
 from catalog.repositories.mongo.index_state import (
-    MongoDeadLetterRepository,
     MongoDirtyRepository,
-    MongoGenerationRepository,
     MongoIndexRequestRepository,
     MongoIndexStatusRepository,
 )
 from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.repositories.mongo.job_feed import MongoJobFeed
 from catalog.repositories.mongo.jobs import MongoJobRepository
+from catalog.repositories.mongo.jsonable import json_value
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.search.typesense.admin import TypesenseIndexAdmin
+from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
 from catalog.search.typesense.writer import TypesenseIndexWriter
 from catalog.storage.base import ObjectStore
@@ -89,10 +96,16 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         dead_letters=MongoDeadLetterRepository(database),
         index_status=MongoIndexStatusRepository(database),
         index_requests=MongoIndexRequestRepository(database),
+        leases=MongoLeaseRepository(database),
+        sweeps=MongoScheduleRepository(database),
+        reconciles=MongoReconcileRepository(database),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),
         index_writer=TypesenseIndexWriter(engine_url, key, settings.index_prefix),
         index_admin=TypesenseIndexAdmin(engine_url, key, settings.index_prefix),
+        index_keys=TypesenseIndexKeys(
+            engine_url, key, settings.index_prefix, clock=clock
+        ),
         search=TypesenseSearchReader(
             engine_url,
             key,
@@ -103,6 +116,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         ensure_indexes=partial(ensure_indexes, database, is_late=False),
         ensure_late_indexes=partial(ensure_indexes, database, is_late=True),
         ping_mongo=ping_mongo,
+        jsonable=json_value,
         close=close,
     )
 

@@ -58,6 +58,12 @@ class AlreadyExistsError(ConflictError):
         self.identifier = identifier
 
 
+class FencedError(ConflictError):
+    """Another process leads now; whatever this one was about to write is refused."""
+
+    code = "fenced"
+
+
 class UnauthenticatedError(CatalogError):
     """Who asks could not be established: a token is missing or not known."""
 

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from catalog.clock import Clock
 from catalog.config import Settings
@@ -17,6 +18,11 @@ from catalog.repositories.base import (
     ObjectRepository,
     RecordReader,
 )
+from catalog.repositories.index_control import (
+    LeaseRepository,
+    ReconcileRepository,
+    ScheduleRepository,
+)
 from catalog.repositories.index_state import (
     ChangeFeed,
     DeadLetterRepository,
@@ -25,7 +31,7 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
-from catalog.search.base import IndexAdmin, IndexWriter, SearchReader
+from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectStore
 from catalog.storage.links import LinkSigner
 
@@ -49,12 +55,18 @@ class Catalog:
     dead_letters: DeadLetterRepository
     index_status: IndexStatusRepository
     index_requests: IndexRequestRepository
+    leases: LeaseRepository
+    sweeps: ScheduleRepository
+    reconciles: ReconcileRepository
     store: ObjectStore
     links: LinkSigner
     index_writer: IndexWriter
     index_admin: IndexAdmin
+    index_keys: IndexKeys
     search: SearchReader
     ensure_indexes: Callable[[], None]
     ensure_late_indexes: Callable[[], None]
     ping_mongo: Callable[[], None]
+    jsonable: Callable[[Any], Any]
+    """Makes any value of a record fit for JSON, a job record's ``_id`` for one."""
     close: Callable[[], None]

@@ -6,12 +6,13 @@ replaced only after the proof, so whatever a crash interrupts is done again in f
 """
 
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
-from catalog.models.ids import RootKey
+from catalog.errors import FencedError
+from catalog.models.asset import AssetRow
+from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import (
     AssetRepository,
     RecordReader,
@@ -20,11 +21,12 @@ from catalog.repositories.base import (
 )
 from catalog.search.base import Document, IndexWriter
 from indexer.batching import identity_of, unique_by
-from indexer.checkpoint import Checkpoint
-from indexer.documents import DocumentPass, Prepared
-from indexer.learning import Learner
+from indexer.checkpoint import LiveSet, Target
+from indexer.documents import LIVE, DocumentPass, PassMode, Prepared
+from indexer.learning import Learned, Learner
 from indexer.marks import Marks
-from indexer.tags import TagIndex
+from indexer.ports import MakePool
+from indexer.tags import TagChanges, TagIndex
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class AppliedBatch:
 
     Attributes:
         roots: Number of roots.
-        assets: Documents that the ``assets`` index now holds of them, proven.
+        assets: Documents that an ``assets`` index now holds of them, proven.
         segments: Likewise of ``segments``.
         written: Documents sent in this pass.
         root_keys: Hashes of the roots and of others of the same ``jobId``.
@@ -62,8 +64,14 @@ def _siblings(bundles: Sequence[RootBundle]) -> list[RootId]:
     return found[:MAX_SIBLINGS]
 
 
+def _without_row(learned: Sequence[Learned]) -> list[DocumentId]:
+    known = {row.document_id for one in learned for row in one.bundle.rows}
+    described = (asset for one in learned for asset in one.description.assets)
+    return [a.document_id for a in described if a.document_id not in known]
+
+
 class Applier:
-    """Writes one generation; the only writer of documents.
+    """Writes all live generations; the only writer of documents.
 
     ``prepare``, ``write`` and ``record`` may run in three threads (the next batch is
     read while this one is written and the rows of the last one are replaced); each
@@ -73,58 +81,72 @@ class Applier:
     def __init__(
         self,
         *,
-        checkpoint: Checkpoint,
+        live: LiveSet,
         records: RecordReader,
         assets: AssetRepository,
         writer: IndexWriter,
         learner: Learner,
         marks: Marks,
-        tags: TagIndex,
+        make_pool: MakePool,
+        check: Callable[[], None],
     ) -> None:
-        """Write into the generation of ``checkpoint``."""
-        self._checkpoint = checkpoint
+        """Write into the generations of ``live``.
+
+        Args:
+            live: The generations to keep in step.
+            records: Reads what is under roots.
+            assets: The read model.
+            writer: Of documents.
+            learner: Looks into the store.
+            marks: Notes what must be looked at again.
+            make_pool: Makes the threads that imports run in.
+            check: Raises ``FencedError`` once another process leads.
+        """
+        self._live = live
         self._records = records
         self._assets = assets
         self._writer = writer
         self._learner = learner
         self._marks = marks
-        self._tags = tags
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="import")
+        self._check = check
+        self._tags: dict[int, TagIndex] = {}
+        self._pool = make_pool(2, "import")
         self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
 
     def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def forget_tags(self) -> None:
-        """Trust nothing that is remembered of the ``tags`` index."""
-        self._tags.forget()
+    def begin(self, number: int, *, is_empty: bool) -> None:
+        """Begin with a generation's tags: all there are, when it is empty."""
+        self._tags[number] = TagIndex(self._records, is_empty=is_empty)
 
     def apply(
         self,
         roots: Sequence[RootId],
         *,
         not_before: int = 0,
-        force: bool = False,
+        mode: PassMode = LIVE,
         recheck: bool = False,
     ) -> AppliedBatch:
         """Make the index agree with the record for these roots.
 
-        Idempotent; a failed call is to be repeated with ``force``.
+        Idempotent; a failed call is to be repeated with ``FORCED``.
 
         Args:
             roots: At most 500, without repetition.
             not_before: Cluster time that the reads must include.
-            force: Trust nothing that was proven before: write everything.
+            mode: How much to write.
             recheck: Look again for objects that are recorded as missing.
 
         Raises:
             DependencyUnavailableError: Nothing may be concluded; retryable.
-            NotFoundError: The generation's indexes are gone.
+            NotFoundError: A generation's indexes are gone.
             FuseBlownError: The engine refuses nearly everything.
+            FencedError: Another process leads now.
         """
         prepared = self.prepare(roots, not_before=not_before, recheck=recheck)
-        return self.commit(prepared, force=force, rechecked=recheck)
+        return self.record(self.write(prepared, mode), rechecked=recheck)
 
     def prepare(
         self, roots: Sequence[RootId], *, not_before: int = 0, recheck: bool = False
@@ -141,82 +163,68 @@ class Applier:
             if others:
                 more = self._records.read(others, not_before=batch.cluster_time)
                 bundles += more.bundles
-            sequence = self._checkpoint.next_sequence(batch.cluster_time)
+            sequence = self._live.next_sequence(batch.cluster_time)
             learned = self._learner.learn(bundles, recheck=recheck)
-        return Prepared(sequence, tuple(learned), asked=len(batch.bundles))
-
-    def commit(
-        self, prepared: Prepared, *, force: bool = False, rechecked: bool = False
-    ) -> AppliedBatch:
-        """Write, prove, and only then replace the rows; see ``apply``.
-
-        Args:
-            prepared: Of this applier.
-            force: See ``apply``.
-            rechecked: Whether missing objects were looked for again.
-        """
-        pass_ = self.write(prepared, force=force)
-        return self.record(pass_, force=force, rechecked=rechecked)
+            displaced = self._assets.rows(_without_row(learned))
+        return Prepared(sequence, tuple(learned), len(batch.bundles), displaced)
 
     def write(
         self,
         prepared: Prepared,
+        mode: PassMode = LIVE,
         *,
-        force: bool = False,
-        is_fresh: bool = False,
         after: DocumentPass | None = None,
     ) -> DocumentPass:
-        """The first half of ``commit``: documents, proven; see there.
+        """Write documents, and prove it; see ``apply``.
 
         Args:
             prepared: Of this applier.
-            force: See ``apply``.
-            is_fresh: The generation never held anything of these roots, so nothing
-                can be left over: skip the count.
+            mode: How much to write.
             after: The last batch, if its rows are still on their way: they count
                 as if they had arrived before ``prepared`` was read.
         """
         if after is not None:
             prepared = after.overlay(prepared)
-        pass_ = DocumentPass(self._writer, self._pool, self._checkpoint, prepared)
+        self._check()
+        pass_ = DocumentPass(self._writer, self._pool, self._live, prepared, mode)
         with self._writing:
-            pass_.upsert(force=force)
-            if not is_fresh:
-                pass_.sweep()
-                pass_.verify()
+            pass_.upsert()
+            pass_.sweep()
+            pass_.verify()
         return pass_
 
-    def record(
-        self, pass_: DocumentPass, *, force: bool = False, rechecked: bool = False
-    ) -> AppliedBatch:
-        """The second half of ``commit``: tags, rows, notes; see there."""
+    def record(self, pass_: DocumentPass, *, rechecked: bool = False) -> AppliedBatch:
+        """Only then replace what follows the documents: tags, rows, notes."""
         with self._recording:
             try:
-                return self._record(pass_, force=force, rechecked=rechecked)
+                self._check()
+                return self._record(pass_, rechecked=rechecked)
             except BaseException:
-                self._tags.forget()
+                for tags in self._tags.values():
+                    tags.forget()
                 raise
 
-    def _record(
-        self, pass_: DocumentPass, *, force: bool, rechecked: bool
-    ) -> AppliedBatch:
+    def _record(self, pass_: DocumentPass, *, rechecked: bool) -> AppliedBatch:
         prepared, rows = pass_.prepared, pass_.rows()
-        before = tuple(row for one in prepared.learned for row in one.bundle.rows)
-        tags = self._tags.changes(
-            before,
-            rows,
-            prepared.roots,
-            target=self._checkpoint.target,
-            sequence=prepared.sequence,
-            force=force,
-        )
-        self._write_tags(tags.narrowing, tags.deletes)
+        own = tuple(row for one in prepared.learned for row in one.bundle.rows)
+        before = (*own, *prepared.displaced)
+        tags = [
+            (target, self._tag_changes(target, pass_, before, rows))
+            for target in pass_.targets
+        ]
+        for target, changes in tags:
+            self._write_tags(target, changes.narrowing, changes.deletes)
         kept = {row.document_id for row in rows}
-        gone = [row.document_id for row in before if row.document_id not in kept]
+        gone = [row.document_id for row in own if row.document_id not in kept]
         changed = pass_.changed_rows()
         if changed or gone:
-            self._assets.replace(changed, delete=gone)
-        self._write_tags(tags.widening, ())
+            later = self._assets.replace(
+                changed, delete=gone, not_after=prepared.sequence
+            )
+            if later > self._live.sequence:
+                raise FencedError("A later leader has written these rows.")
+        for target, changes in tags:
+            self._write_tags(target, changes.widening, ())
         self._marks.settle(prepared.learned, pass_.refusals(), rechecked=rechecked)
         assets, segments = pass_.asked()
         return AppliedBatch(
@@ -228,9 +236,29 @@ class Applier:
             sequence=prepared.sequence,
         )
 
+    def _tag_changes(
+        self,
+        target: Target,
+        pass_: DocumentPass,
+        before: Sequence[AssetRow],
+        rows: Sequence[AssetRow],
+    ) -> TagChanges:
+        known = self._tags.setdefault(target.number, TagIndex(self._records))
+        return known.changes(
+            before,
+            rows,
+            pass_.prepared.roots,
+            displaced=pass_.prepared.displaced,
+            target=target,
+            sequence=pass_.prepared.sequence,
+            force=pass_.mode.force,
+        )
+
     def _write_tags(
-        self, documents: Sequence[Document], deletes: Sequence[str]
+        self, target: Target, documents: Sequence[Document], deletes: Sequence[str]
     ) -> None:
-        index = self._checkpoint.target.tags
-        for error in self._tags.write(self._writer, index, documents, deletes):
+        if not target.is_writable:  # better no tag than one that tells too much
+            deletes, documents = [*deletes, *(d["id"] for d in documents)], ()
+        tags = self._tags[target.number]
+        for error in tags.write(self._writer, target.tags, documents, deletes):
             log.error("a tag was refused", extra={"error": error})

@@ -44,14 +44,22 @@ class AdaptiveSize:
         """Start small: the first batch may hold the heaviest roots."""
         self._most = most
         self._target = target_weight
+        self._weight_each = 0.0
         self.size = max(1, most // 16)
 
     def record(self, items: int, weight: int) -> None:
         """Learn from a batch: ``items`` roots weighed ``weight``."""
         if items == 0:
             return
-        fitting = int(self._target / max(weight / items, 1e-9))
+        self._weight_each = max(weight / items, 1e-9)
+        fitting = int(self._target / self._weight_each)
         self.size = max(1, min(self._most, fitting, self.size * 2))
+
+    def fitting(self, weight: int) -> int:
+        """How many items to take for less than the usual weight."""
+        if not self._weight_each:
+            return self.size
+        return max(1, min(self.size, int(weight / self._weight_each)))
 
 
 class RecentKeys(Generic[Key]):

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -34,7 +34,7 @@ class Bulk(Generic[Owner]):
     ``owner`` is whatever the caller wants to know a refused document by.
     """
 
-    def __init__(self, writer: IndexWriter, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, writer: IndexWriter, pool: Executor) -> None:
         """Send nothing yet; slices may overtake one another (no id is in two)."""
         self._writer = writer
         self._pool = pool

@@ -1,11 +1,11 @@
-"""One batch's documents on their way into the index: written, swept, counted.
+"""One batch's documents on their way into the live generations: written and counted.
 
 Part of ``indexer.apply`` (which see) and used by nothing else.
 """
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 from catalog.errors import CatalogError, DependencyUnavailableError
@@ -16,7 +16,7 @@ from catalog.search.base import Document, IndexWriter, LineResult
 from catalog.search.projection import documents_of, minimal_document, row_of
 from indexer.batching import unique_by
 from indexer.bulk import Bulk, Refused
-from indexer.checkpoint import Checkpoint
+from indexer.checkpoint import LiveSet, Target
 from indexer.learning import Learned
 
 log = logging.getLogger(__name__)
@@ -35,13 +35,19 @@ class FuseBlownError(CatalogError):
 class Prepared:
     """A batch of roots as read and described, not yet written.
 
-    ``asked`` is how many of ``learned`` were asked for; roots that share a ``jobId``
-    with them follow.
+    Attributes:
+        sequence: ``_seq`` of what will be written.
+        learned: The roots, described.
+        asked: How many of them were asked for; roots that share a ``jobId`` with
+            them follow.
+        displaced: Rows of other roots whose place assets of these take (a job was
+            deleted and another one bears its ``jobId``).
     """
 
     sequence: int
     learned: tuple[Learned, ...]
     asked: int
+    displaced: tuple[AssetRow, ...] = ()
 
     @property
     def roots(self) -> tuple[RootId, ...]:
@@ -53,14 +59,6 @@ class Prepared:
         """Their hashes."""
         return tuple(one.bundle.root_key for one in self.learned)
 
-    def has_rows_of(self, generation: int) -> bool:
-        """Whether some of it has been written into this generation before."""
-        return any(
-            row.generation == generation
-            for one in self.learned
-            for row in one.bundle.rows
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -68,6 +66,35 @@ class Refusal:
 
     document_id: str
     error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassMode:
+    """How much a pass writes.
+
+    Attributes:
+        force: Trust nothing that was proven before: write everything.
+        is_fill: A chunk of a backfill: the generation being filled gets everything,
+            the others what changed.
+        is_fresh: The generation being filled never held anything of these roots, so
+            nothing can be left over: it need not be counted.
+    """
+
+    force: bool = False
+    is_fill: bool = False
+    is_fresh: bool = False
+
+
+LIVE = PassMode()
+FORCED = PassMode(force=True)
+
+
+@dataclass(slots=True)
+class _Held:
+    """What one generation holds of an asset once this pass is through."""
+
+    has_document: bool
+    segments: int
 
 
 @dataclass(slots=True)
@@ -78,10 +105,12 @@ class _Work:
     bundle: RootBundle
     old: AssetRow | None
     row: AssetRow | None = None
-    is_written: bool = False
-    has_document: bool = False
-    segments: int = 0
+    held: dict[int, _Held] = field(default_factory=dict)
+    written: set[int] = field(default_factory=set)
     refusals: list[Refusal] = field(default_factory=list)
+
+
+_Owner = tuple[_Work, Target]
 
 
 class DocumentPass:
@@ -90,15 +119,21 @@ class DocumentPass:
     def __init__(
         self,
         writer: IndexWriter,
-        pool: ThreadPoolExecutor,
-        checkpoint: Checkpoint,
+        pool: Executor,
+        live: LiveSet,
         prepared: Prepared,
+        mode: PassMode = LIVE,
     ) -> None:
         """Write nothing yet."""
         self._writer = writer
         self._pool = pool
-        self._checkpoint = checkpoint
-        self._target = checkpoint.target
+        self._live = live
+        self.mode = mode
+        self.targets = live.targets
+        """The generations of this pass, also where the live set changes meanwhile."""
+        self._judges = {t.number for t in self.targets if t.is_ours} or {
+            target.number for target in self.targets
+        }
         self.prepared = prepared
         self._works = [_works_of(one) for one in prepared.learned]
         self._suspects = {
@@ -106,15 +141,18 @@ class DocumentPass:
             for one, works in zip(prepared.learned, self._works, strict=True)
             if _leaves_something(one.bundle.rows, works)
         }
+        self._outdated: set[RootKey] = set()
         self.written = 0
 
     def asked(self) -> tuple[int, int]:
-        """How many documents of the roots that were asked for are there by index."""
-        works = [work for some in self._works[: self.prepared.asked] for work in some]
-        return (
-            sum(work.has_document for work in works),
-            sum(work.segments for work in works),
-        )
+        """How many documents the roots that were asked for have, by index."""
+        number = next(iter(self._judges))
+        held = [
+            work.held[number]
+            for works in self._works[: self.prepared.asked]
+            for work in works
+        ]
+        return sum(one.has_document for one in held), sum(one.segments for one in held)
 
     def rows(self) -> tuple[AssetRow, ...]:
         """The rows of these roots as they are to be."""
@@ -153,18 +191,21 @@ class DocumentPass:
 
     # --- the steps, in order -------------------------------------------------------
 
-    def upsert(self, *, force: bool) -> None:
+    def upsert(self) -> None:
         """Write what is not proven to be there already.
 
         Roots that lose documents are written completely: the sweep that follows
         removes everything of them that this pass did not write.
         """
-        self._upsert(self._all(), force=force)
+        self._upsert(self._all(), {target.number for target in self.targets})
 
     def sweep(self) -> None:
         """Remove what roots have no more."""
-        if self._suspects:
-            self._delete_older(sorted(self._suspects))
+        for target in self.targets:
+            if not target.is_writable:
+                self._delete_older(target, sorted(self._suspects | self._outdated))
+            elif self._suspects and (target.is_ours or not self.mode.is_fill):
+                self._delete_older(target, sorted(self._suspects))
 
     def verify(self) -> None:
         """Count; on a difference write everything again, sweep, and count again.
@@ -172,14 +213,21 @@ class DocumentPass:
         Raises:
             DependencyUnavailableError: It still differs; retryable.
         """
-        if self._counts_agree():
+        differing = self._miscounted()
+        if not differing:
             return
-        log.warning("counts differ", extra={"roots": len(self._works)})
-        self._upsert([work for work in self._all() if not work.is_written], force=True)
-        self._delete_older(self.prepared.root_keys)
-        if not self._counts_agree():
+        log.warning(
+            "counts differ",
+            extra={"roots": len(self._works), "n": [t.number for t in differing]},
+        )
+        numbers = {target.number for target in differing}
+        left = [work for work in self._all() if not numbers <= work.written]
+        self._upsert(left, numbers, force=True)
+        for target in differing:
+            self._delete_older(target, self.prepared.root_keys)
+        if self._miscounted():
             # Perhaps documents bear a higher ``_seq`` than we give out: pass it.
-            self._checkpoint.jump()
+            self._live.jump()
             raise DependencyUnavailableError("typesense", "counts differ after repair")
 
     # --- writing -------------------------------------------------------------------
@@ -187,18 +235,21 @@ class DocumentPass:
     def _all(self) -> Iterator[_Work]:
         return (work for works in self._works for work in works)
 
-    def _upsert(self, works: Iterable[_Work], *, force: bool) -> None:
-        bulk: Bulk[_Work] = Bulk(self._writer, self._pool)
-        defeated: list[Refused[_Work]] = []
+    def _upsert(
+        self, works: Iterable[_Work], numbers: set[int], *, force: bool = False
+    ) -> None:
+        bulk: Bulk[_Owner] = Bulk(self._writer, self._pool)
+        targets = [target for target in self.targets if target.number in numbers]
+        defeated: list[Refused[_Owner]] = []
         try:
             for work in works:
                 try:
-                    self._bring(bulk, work, force=force)
+                    self._bring(bulk, work, targets, force=force)
                 except CatalogError:
                     raise
                 except Exception as exc:  # one asset must never stop the others
                     log.exception("an asset can't be projected")
-                    defeated.append(self._defeat(work, exc))
+                    defeated += self._defeat(work, targets, exc)
             bulk.finish()
         except BaseException:
             bulk.abandon()
@@ -208,82 +259,113 @@ class DocumentPass:
         for refused in (*bulk.refused, *defeated):
             self._settle(refused)
 
-    def _bring(self, bulk: Bulk[_Work], work: _Work, *, force: bool) -> None:
-        """Project one asset and send what must be sent of it."""
+    def _bring(
+        self,
+        bulk: Bulk[_Owner],
+        work: _Work,
+        targets: Sequence[Target],
+        *,
+        force: bool,
+    ) -> None:
+        """Project one asset and send what must be sent of it, to where it must."""
         bundle, sequence, old = work.bundle, self.prepared.sequence, work.old
         projected = documents_of(
-            work.asset,
-            root_key=bundle.root_key,
-            sequence=sequence,
-            generation=self._target.number,
+            work.asset, root_key=bundle.root_key, sequence=sequence, generation=0
         )
-        is_proven = (
-            old is not None
-            and old.generation == self._target.number
-            and old.document_hash == projected.hash
-        )
-        must_write = force or not is_proven or bundle.root_key in self._suspects
-        work.row = row_of(
-            work.asset,
-            bundle.root,
-            bundle.root_key,
-            view=projected.view,
-            document_hash=projected.hash,
-            generation=self._target.number,
-            sequence=sequence if must_write or old is None else old.sequence,
-        )
-        work.has_document = projected.document is not None
-        work.segments = len(projected.segments)
-        if not must_write:
-            return
-        work.is_written = True
-        # Segments leave first: what is found in a recording should have its moments
-        # (nearly always: the two requests are under way at once).
-        bulk.add(self._target.segments, projected.segments, work)
-        if projected.document is not None:
-            bulk.add(self._target.assets, [projected.document], work)
+        is_proven = old is not None and old.document_hash == projected.hash
+        if work.row is None:
+            work.row = row_of(
+                work.asset,
+                bundle.root,
+                bundle.root_key,
+                view=projected.view,
+                document_hash=projected.hash,
+                sequence=old.sequence
+                if old is not None and is_proven and not self.mode.force
+                else sequence,
+            )
+        if not is_proven and _says_else(work.row, old):
+            self._outdated.add(bundle.root_key)
+        for target in targets:
+            if not target.is_writable:
+                work.held[target.number] = _Held(has_document=False, segments=0)
+                continue
+            if target.number not in work.held or force:
+                work.held[target.number] = _Held(
+                    projected.document is not None, len(projected.segments)
+                )
+            if not force and not self._is_wanted(target, work, is_proven=is_proven):
+                continue
+            work.written.add(target.number)
+            # Segments leave first: what is found in a recording should have its
+            # moments (nearly always: the two requests are under way at once).
+            owner = (work, target)
+            segments = _stamped(projected.segments, target.number)
+            bulk.add(target.segments, segments, owner)
+            if projected.document is not None:
+                documents = _stamped([projected.document], target.number)
+                bulk.add(target.assets, documents, owner)
+
+    def _is_wanted(self, target: Target, work: _Work, *, is_proven: bool) -> bool:
+        """Whether a generation must be sent an asset's documents in this pass."""
+        mode = self.mode
+        if mode.is_fill and target.is_filling:
+            return True
+        if not target.is_ours:
+            # The rows tell nothing of what it holds; a fill is no sign of a change.
+            return not mode.is_fill
+        return mode.force or not is_proven or work.bundle.root_key in self._suspects
 
     # --- poison --------------------------------------------------------------------
 
-    def _defeat(self, work: _Work, exc: Exception) -> Refused[_Work]:
+    def _defeat(
+        self, work: _Work, targets: Sequence[Target], exc: Exception
+    ) -> list[Refused[_Owner]]:
         """Treat an asset that can't be projected like a document that is refused."""
-        work.is_written, work.segments = True, 0
-        work.has_document = work.asset.trashed_at is None
         document: Document = {"id": work.asset.document_id}
-        return Refused(
-            self._target.assets, document, work, f"{type(exc).__name__}: {exc}"
-        )
+        error = f"{type(exc).__name__}: {exc}"
+        refused = []
+        for target in targets:
+            has_document = target.is_writable and work.asset.trashed_at is None
+            work.held[target.number] = _Held(has_document, segments=0)
+            work.written.add(target.number)
+            if target.is_writable:
+                owner = (work, target)
+                refused.append(Refused(target.assets, document, owner, error))
+        return refused
 
-    def _settle(self, refused: Refused[_Work]) -> None:
+    def _settle(self, refused: Refused[_Owner]) -> None:
         """Try alone; else the minimal safe document; else nothing, never the old."""
-        work, document_id = refused.owner, str(refused.document["id"])
+        (work, target), document_id = refused.owner, str(refused.document["id"])
+        held = work.held[target.number]
         if len(refused.document) > 1:
             alone = self._send(refused.index, refused.document)
             if alone.error is None:
                 self.written += 1
                 return
-        work.refusals.append(Refusal(document_id, refused.error))
-        if work.row is not None:  # not proven: tried anew with every change
-            work.row = replace(work.row, document_hash="")
-        if refused.index == self._target.segments:
+        if target.number in self._judges:
+            work.refusals.append(Refusal(document_id, refused.error))
+            if work.row is not None:  # not proven: tried anew with every change
+                work.row = replace(work.row, document_hash="")
+        if refused.index == target.segments:
             self._writer.delete(refused.index, [document_id])
-            work.segments -= 1
-            if work.row is not None:
-                work.row = replace(work.row, segment_count=work.segments)
+            held.segments -= 1
+            if work.row is not None and target.number in self._judges:
+                work.row = replace(work.row, segment_count=held.segments)
             return
-        minimal = self._minimal(work, refused.error)
+        minimal = self._minimal(work, target, refused.error)
         if minimal is None or self._send(refused.index, minimal).error is not None:
             self._writer.delete(refused.index, [document_id])
-            work.has_document = False
+            held.has_document = False
 
-    def _minimal(self, work: _Work, error: str) -> Document | None:
+    def _minimal(self, work: _Work, target: Target, error: str) -> Document | None:
         try:
             return minimal_document(
                 work.asset,
                 error,
                 root_key=work.bundle.root_key,
                 sequence=self.prepared.sequence,
-                generation=self._target.number,
+                generation=target.number,
             )
         except Exception:  # then not even that can be said of it
             log.exception("an asset defeats even its minimal document")
@@ -302,18 +384,51 @@ class DocumentPass:
 
     # --- leftovers -----------------------------------------------------------------
 
-    def _delete_older(self, roots: Sequence[RootKey]) -> None:
-        for index in (self._target.assets, self._target.segments):
-            self._writer.delete_older(index, roots, self.prepared.sequence)
+    def _delete_older(self, target: Target, roots: Sequence[RootKey]) -> None:
+        if roots:
+            for index in (target.assets, target.segments):
+                self._writer.delete_older(index, roots, self.prepared.sequence)
 
-    def _counts_agree(self) -> bool:
+    def _miscounted(self) -> list[Target]:
+        """Generations that do not hold as many documents of these roots as they must.
+
+        Where a pass leaves out what a generation may lack, counting proves nothing.
+        """
+        counted = [target for target in self.targets if self._is_counted(target)]
         found = self._writer.count_of_roots(
-            (self._target.assets, self._target.segments), self.prepared.root_keys
+            [index for t in counted for index in (t.assets, t.segments)],
+            self.prepared.root_keys,
         )
-        return found == [
-            sum(work.has_document for work in self._all()),
-            sum(work.segments for work in self._all()),
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [
+            target
+            for target, pair in zip(counted, pairs, strict=True)
+            if pair != self._expected(target)
         ]
+
+    def _is_counted(self, target: Target) -> bool:
+        if not target.is_writable:
+            return False
+        if not self.mode.is_fill:
+            return not target.is_filling
+        if target.is_filling:
+            return not self.mode.is_fresh
+        return target.is_ours and any(target.number in w.written for w in self._all())
+
+    def _expected(self, target: Target) -> tuple[int, int]:
+        held = [work.held[target.number] for work in self._all()]
+        return sum(one.has_document for one in held), sum(one.segments for one in held)
+
+
+def _stamped(documents: Sequence[Document], generation: int) -> list[Document]:
+    return [{**document, "_gen": generation} for document in documents]
+
+
+def _says_else(row: AssetRow, old: AssetRow | None) -> bool:
+    """Whether a row differs from the old one in anything that a reader can see."""
+    return old is None or replace(
+        row, document_hash=old.document_hash, sequence=old.sequence
+    ) != replace(old, words=row.words)
 
 
 def _works_of(learned: Learned) -> list[_Work]:

@@ -1,31 +1,33 @@
-"""Follows the record: takes what capture found, applies it, then moves the checkpoint.
+"""The loop: takes what capture found, applies it, fills generations, goes on.
 
-One thread. Nothing is acknowledged before it is proven to be in the index.
+One thread, so one order. Nothing is acknowledged before it is proven to be in every
+live generation.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 
 from catalog.clock import Clock
-from catalog.errors import ConflictError, HistoryLostError
+from catalog.errors import HistoryLostError
 from catalog.repositories.base import RecordReader, RootId
 from catalog.repositories.index_state import (
     Change,
     ChangeFeed,
     ChangeKind,
     DirtyRepository,
-    GenerationState,
-    IndexRequestRepository,
+    DirtyRoot,
 )
 from indexer.apply import Applier
 from indexer.batching import Echoes, identity_of, slices, unique_by
 from indexer.capture import Capture, Captured
-from indexer.checkpoint import Checkpoint
+from indexer.checkpoint import LiveSet
+from indexer.documents import FORCED, LIVE
 from indexer.health import Health
-from indexer.pipeline import Pipeline
+from indexer.pipeline import Pipeline, Settled
 from indexer.repair import Repair
+from indexer.requests import RequestDesk
+from indexer.rollout import Rollout
 from indexer.steady import Steady
 
 log = logging.getLogger(__name__)
@@ -35,18 +37,20 @@ _TAKE_SECONDS = 0.2
 _LOOK_SECONDS = 0.5
 """How often dirty roots and requests are looked for."""
 
+_MEASURE_SECONDS = 10.0
+"""How often the oplog's window is compared with our position."""
+
+SPILL_BELOW, SPILL_UNTIL = 0.25, 0.5
+"""Shares of the oplog's window: below the first, changes are only noted (as dirty
+roots) until the second is reached, so that our position never falls off."""
+
 _DUE_ROOTS = 200
 
-
-class Outcome(Enum):
-    """Why following ended."""
-
-    STOPPED = "stopped"
-    REBUILD = "rebuild"
+SPILLED = "spilled"
 
 
 class Follower:
-    """Keeps one generation in step with the record."""
+    """Keeps all live generations in step with the record."""
 
     def __init__(
         self,
@@ -54,11 +58,12 @@ class Follower:
         feed: ChangeFeed,
         records: RecordReader,
         dirty: DirtyRepository,
-        requests: IndexRequestRepository,
-        checkpoint: Checkpoint,
+        live: LiveSet,
         applier: Applier,
+        pipeline: Pipeline,
         repair: Repair,
-        promote: Callable[[], None],
+        rollout: Rollout,
+        desk: RequestDesk,
         make_capture: Callable[[], Capture],
         steady: Steady,
         echoes: Echoes,
@@ -72,99 +77,91 @@ class Follower:
             feed: Where positions come from.
             records: Maps changes to roots.
             dirty: Roots to look at again.
-            requests: What others ask for.
-            checkpoint: Of the generation to keep in step.
-            applier: Writes it.
-            repair: Rescans it in place.
-            promote: Makes it the one that serves, once it has caught up.
+            live: The generations to keep in step.
+            applier: Writes them.
+            pipeline: Likewise, two batches at a time.
+            repair: Rescans them in place.
+            rollout: Builds and swaps them.
+            desk: What others ask for.
             make_capture: Makes a capture that has not started.
             steady: Retries.
             echoes: Changes that are our own.
             health: Where facts go.
             clock: Tells the time.
-            started_at: Cluster time when this process started: what is older may
-                have been written by a process that crashed before its proof.
+            started_at: Cluster time when this leader's term began: what is older may
+                have been written by one that crashed before its proof.
         """
         self._feed = feed
         self._records = records
         self._dirty = dirty
-        self._requests = requests
-        self._checkpoint = checkpoint
+        self._live = live
         self._applier = applier
+        self._pipeline = pipeline
         self._repair = repair
-        self._promote = promote
+        self._rollout = rollout
+        self._desk = desk
         self._make_capture = make_capture
         self._steady = steady
         self._echoes = echoes
         self._health = health
         self._clock = clock
         self._started_at = started_at
-        self._look_at = clock.monotonic()
+        self._look_at = self._measure_at = clock.monotonic()
         self._capture = make_capture()
-        self._goal: int | None = None
-        self._pipeline = Pipeline(
-            applier=applier, target=checkpoint.target, steady=steady, health=health
-        )
+        self._is_spilling = False
+        self._has_spilled = True  # perhaps: a look at the record tells
 
-    def run(self, stop: threading.Event) -> Outcome:
-        """Follow until the process is to end or a new generation is needed.
+    def run(self, stop: threading.Event) -> None:
+        """Follow until the term is to end.
 
         Raises:
-            StoppedError: The process is to end, in the middle of a retry.
-            NotFoundError: The generation's indexes are gone.
-            ConflictError: Another indexer has saved a newer position.
+            StoppedError: The term is to end, in the middle of a retry.
+            NotFoundError: A generation's indexes are gone.
+            FencedError: Another process leads now.
         """
-        generation = self._checkpoint.generation
-        self._health.enter(generation.state, is_degraded=generation.is_degraded)
-        if generation.state is not GenerationState.SERVING:
-            self._goal = self._steady.run(self._feed.current).cluster_time
-        if generation.is_degraded:
+        self._rollout.resume()
+        if self._live.is_degraded:
             self._repair_degraded()
         self._start_capture()
         try:
             while not stop.is_set():
                 try:
-                    is_asked = self._step()
+                    self._step()
                 except HistoryLostError as exc:
                     log.warning("history lost", extra={"error": str(exc)})
-                    is_asked = not self._recover()
-                if is_asked:
-                    return Outcome.REBUILD
+                    self._recover()
             self._pipeline.finish()
-            self._steady.run(self._checkpoint.save_if_behind)
-            return Outcome.STOPPED
+            self._steady.run(self._live.save_if_behind)
         finally:
             self._capture.stop()
-            self._pipeline.close()
             self._health.waiting(None)
 
     def _start_capture(self) -> None:
-        position = self._checkpoint.position
+        position = self._live.position
         if position is None:
-            message = "a generation is followed from its own position, never from now"
+            message = "generations are followed from their own position, never from now"
             raise HistoryLostError("mongodb", message)
         self._capture = self._make_capture()
         self._capture.start(position)
 
-    def _step(self) -> bool:
-        """Apply what is there; returns whether a rebuild is asked for."""
-        is_idle = self._pipeline.is_idle
+    def _step(self) -> None:
+        is_idle = self._pipeline.is_idle and not self._rollout.has_work
         taken = self._capture.take(timeout=_TAKE_SECONDS if is_idle else 0)
         self._health.trouble("capture", self._capture.problem)
         if taken:
             self._handle(taken)
-        elif not is_idle:
+        elif not self._rollout.has_work:
             self._pipeline.finish()
-        else:
+        if not taken:
             self._health.waiting(None)
-            self._steady.run(self._checkpoint.save_if_behind)
-        now = self._clock.monotonic()
-        if now < self._look_at:
-            return False
-        self._look_at = now + _LOOK_SECONDS
-        self._pipeline.finish()
-        self._apply_due()
-        return self._is_asked_to_rebuild()
+            if is_idle:
+                self._steady.run(self._live.save_if_behind)
+        self._rollout.step(is_busy=any(captured.changes for captured in taken))
+        if self._clock.monotonic() >= self._look_at:
+            self._look()
+            self._look_at = self._clock.monotonic() + (
+                0.0 if self._has_spilled and not self._is_spilling else _LOOK_SECONDS
+            )
 
     # --- changes -------------------------------------------------------------------
 
@@ -173,29 +170,16 @@ class Follower:
         if changes:
             first = next(captured for captured in taken if captured.changes)
             self._health.waiting(first.captured_at)
-        position, is_idle = taken[-1].position, not taken[-1].changes
+        position = taken[-1].position
 
-        def settled() -> None:
+        def settled(_: object = None) -> None:
             self._steady.run(
-                lambda: self._checkpoint.advance(position, has_changes=bool(changes))
+                lambda: self._live.advance(position, has_changes=bool(changes))
             )
 
-        self._apply_changes(changes, settled)
-        if self._goal is not None and (is_idle or position.cluster_time >= self._goal):
-            self._goal = None
-            self._pipeline.finish()
-            self._steady.run(self._checkpoint.save)
-            self._steady.run(self._promote)
-            self._health.enter(self._checkpoint.generation.state)
-
-    def _apply_changes(
-        self, changes: Sequence[Change], settled: Callable[[], None]
-    ) -> None:
-        """Apply; ``settled`` is called once all of it is in place, perhaps later."""
         if any(change.kind is ChangeKind.STRUCTURE for change in changes):
             log.warning("a collection of records was dropped, renamed or replaced")
-            self._pipeline.finish()
-            self._repair.rescan()
+            self._rescan()
         foreign = [
             change
             for change in changes
@@ -206,15 +190,24 @@ class Follower:
         if not roots:
             self._pipeline.finish()
             settled()
-            return
-        newest = max(change.cluster_time for change in foreign)
-        is_replay = min(change.cluster_time for change in foreign) <= self._started_at
+        elif self._is_spilling:
+            self._spill(roots)
+            settled()
+        else:
+            self._apply(foreign, roots, settled)
+
+    def _apply(
+        self, changes: Sequence[Change], roots: Sequence[RootId], settled: Settled
+    ) -> None:
+        """Apply; ``settled`` is called once all of it is in place, perhaps later."""
+        newest = max(change.cluster_time for change in changes)
+        is_replay = min(change.cluster_time for change in changes) <= self._started_at
         parts = list(slices(roots, MAX_ROOTS))
         for part in parts:
             self._pipeline.apply(
                 part,
                 not_before=newest,
-                force=is_replay,
+                mode=FORCED if is_replay else LIVE,
                 settled=settled if part is parts[-1] else _nothing,
             )
 
@@ -230,61 +223,87 @@ class Follower:
 
     # --- other work ----------------------------------------------------------------
 
+    def _look(self) -> None:
+        """Look for dirty roots and requests; all that is on its way comes first."""
+        self._pipeline.finish()
+        self._apply_due()
+        if self._desk.look():
+            self._rescan()
+        self._rollout.retire_due()
+        if self._clock.monotonic() >= self._measure_at:
+            self._measure_at = self._clock.monotonic() + _MEASURE_SECONDS
+            self._measure()
+
     def _apply_due(self) -> None:
-        due = self._steady.run(lambda: self._dirty.due(self._clock.now(), _DUE_ROOTS))
+        limit = MAX_ROOTS if self._has_spilled else _DUE_ROOTS
+        due = self._steady.run(lambda: self._dirty.due(self._clock.now(), limit))
         if due:
-            self._steady.apply(
+            batch = self._steady.apply(
                 self._applier,
-                self._checkpoint.target,
+                self._live,
                 unique_by((one.root for one in due), identity_of),
                 recheck=True,
+                # Rows may say that all is well: what drifted is written in any case.
+                mode=FORCED if any(one.reason == "drift" for one in due) else LIVE,
             )
+            self._rollout.touch(batch.root_keys)
+        if self._has_spilled and not self._is_spilling:
+            self._has_spilled = self._steady.run(lambda: self._dirty.count(SPILLED)) > 0
+            self._live.hold_settled(is_held=self._has_spilled)
 
-    def _is_asked_to_rebuild(self) -> bool:
-        if self._goal is not None:
-            return False  # first finish what was begun
-        request = self._steady.run(self._requests.take)
-        if request is None:
-            return False
-        log.info("asked", extra={"action": request.action, "id": request.request_id})
-        match request.action:
-            case "reindex":
-                return True
-            case "reconcile":
-                self._repair.rescan()
-            case _:
-                log.error("unknown request", extra={"action": request.action})
-        return False
+    def _rescan(self) -> None:
+        self._pipeline.finish()
+        self._repair.rescan()
+        self._rollout.forget()
+
+    # --- a short oplog -------------------------------------------------------------
+
+    def _measure(self) -> None:
+        """Compare our position with what the server still remembers."""
+        oldest = self._steady.run(self._feed.oldest)
+        newest = self._steady.run(self._feed.current).cluster_time
+        position = self._live.position
+        if not oldest or position is None or newest <= oldest:
+            self._health.headroom(None)
+            return
+        share = (position.cluster_time - oldest) / (newest - oldest)
+        share = min(max(share, 0.0), 1.0)
+        self._health.headroom(round(share, 4))
+        if share < SPILL_UNTIL:
+            log.warning("the oplog runs short", extra={"headroom": round(share, 3)})
+        if share < SPILL_BELOW and not self._is_spilling:
+            log.warning("changes are only noted until the backlog is read")
+            self._is_spilling = self._has_spilled = True
+        elif share >= SPILL_UNTIL:
+            self._is_spilling = False
+
+    def _spill(self, roots: Sequence[RootId]) -> None:
+        """Note roots durably instead of applying them; repetitions collapse."""
+        self._pipeline.finish()
+        self._live.hold_settled(is_held=True)
+        now = self._clock.now()
+        for part in slices(roots, MAX_ROOTS):
+            marks = [DirtyRoot(root, now, reason=SPILLED) for root in part]
+            self._steady.run(lambda: self._dirty.mark(marks))  # noqa: B023
 
     # --- history lost --------------------------------------------------------------
 
-    def _recover(self) -> bool:
-        """Go on from a new position and rescan; never one without the other.
-
-        Returns:
-            Whether that was possible; else a new generation is needed.
-        """
+    def _recover(self) -> None:
+        """Go on from a new position and rescan; never one without the other."""
         self._capture.stop()
         self._pipeline.finish()
         self._echoes.forget()
         position = self._steady.run(self._feed.current)
-        try:
-            self._steady.run(
-                lambda: self._checkpoint.save(position=position, is_degraded=True)
-            )
-        except ConflictError:
-            # The server's clock is behind ours: another cluster, or a restored one.
-            return False
+        self._steady.run(lambda: self._live.start_over(position))
         self._start_capture()
         self._repair_degraded()
-        return True
 
     def _repair_degraded(self) -> None:
-        self._health.enter(self._checkpoint.generation.state, is_degraded=True)
-        self._repair.rescan()
-        self._steady.run(lambda: self._checkpoint.save(is_degraded=False))
-        self._health.enter(self._checkpoint.generation.state)
+        self._health.enter(self._live.newest.state, is_degraded=True)
+        self._rescan()
+        self._steady.run(self._live.repaired)
+        self._health.enter(self._live.newest.state)
 
 
-def _nothing() -> None:
-    """A part of a batch moves no checkpoint."""
+def _nothing(_: object) -> None:
+    """A part of a batch moves no position."""

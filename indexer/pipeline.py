@@ -6,18 +6,22 @@ checkpoint) need not hold the next batch up.
 
 import logging
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 
 from catalog.errors import DependencyError
+from catalog.models.ids import RootKey
 from catalog.repositories.base import RootId
 from indexer.apply import AppliedBatch, Applier
-from indexer.checkpoint import Target
-from indexer.documents import DocumentPass
+from indexer.checkpoint import LiveSet
+from indexer.documents import FORCED, DocumentPass, FuseBlownError, PassMode, Prepared
 from indexer.health import Health
+from indexer.ports import MakePool
 from indexer.steady import Steady
 
 log = logging.getLogger(__name__)
+
+Settled = Callable[[AppliedBatch], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +29,32 @@ class _Pending:
     """A batch whose documents are proven and whose rows are on their way."""
 
     roots: Sequence[RootId]
+    mode: PassMode
     pass_: DocumentPass
     recorded: Future[AppliedBatch]
-    settled: Callable[[], None]
+    settled: Settled
 
 
 class Pipeline:
     """Applies batches in order; used by one thread."""
 
     def __init__(
-        self, *, applier: Applier, target: Target, steady: Steady, health: Health
+        self,
+        *,
+        applier: Applier,
+        live: LiveSet,
+        steady: Steady,
+        health: Health,
+        make_pool: MakePool,
+        on_written: Callable[[Sequence[RootKey]], None],
     ) -> None:
-        """Nothing is on its way."""
+        """Nothing is on its way; ``on_written`` is told of roots but those of fills."""
+        self._on_written = on_written
         self._applier = applier
-        self._target = target
+        self._live = live
         self._steady = steady
         self._health = health
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="rows")
+        self._pool = make_pool(1, "rows")
         self._pending: _Pending | None = None
 
     @property
@@ -57,38 +70,40 @@ class Pipeline:
         self,
         roots: Sequence[RootId],
         *,
-        not_before: int,
-        force: bool,
-        settled: Callable[[], None],
+        not_before: int = 0,
+        mode: PassMode,
+        settled: Settled,
+        prepared: Prepared | None = None,
     ) -> None:
         """Bring a batch's documents in; the rest follows in the background.
 
         Args:
             roots: At most 500, without repetition.
             not_before: Cluster time that the reads must include.
-            force: Trust nothing that was proven before.
+            mode: How much to write.
             settled: Called in this thread (by a later call) once all is in place.
+            prepared: Of these roots, where they are read already.
 
         Raises:
             StoppedError: The process is to end.
-            NotFoundError: The generation's indexes are gone.
+            NotFoundError: A generation's indexes are gone.
+            FencedError: Another process leads now.
         """
         try:
-            prepared = self._applier.prepare(roots, not_before=not_before)
+            if prepared is None:
+                prepared = self._applier.prepare(roots, not_before=not_before)
             after = self._pending.pass_ if self._pending else None
-            pass_ = self._applier.write(prepared, force=force, after=after)
-        except DependencyError as exc:
+            pass_ = self._applier.write(prepared, mode, after=after)
+            if not mode.is_fill:
+                self._on_written(prepared.root_keys)
+        except (DependencyError, FuseBlownError) as exc:
             log.info("applying again", extra={"error": str(exc)})
             self.finish()
-            self._steady.run(lambda: self._steady.barrier(self._target))
-            self._steady.apply(
-                self._applier, self._target, roots, not_before=not_before, force=True
-            )
-            settled()
+            settled(self._again(roots, mode, not_before))
             return
         self.finish()
-        recorded = self._pool.submit(self._applier.record, pass_, force=force)
-        self._pending = _Pending(roots, pass_, recorded, settled)
+        recorded = self._pool.submit(self._applier.record, pass_)
+        self._pending = _Pending(roots, mode, pass_, recorded, settled)
 
     def finish(self) -> None:
         """Wait until nothing is on its way; raises as ``apply``."""
@@ -99,8 +114,22 @@ class Pipeline:
             batch = pending.recorded.result()
         except DependencyError as exc:
             log.info("applying again", extra={"error": str(exc)})
-            self._steady.run(lambda: self._steady.barrier(self._target))
-            self._steady.apply(self._applier, self._target, pending.roots, force=True)
+            batch = self._again(pending.roots, pending.mode)
         else:
             self._health.applied(batch.roots)
-        pending.settled()
+        pending.settled(batch)
+
+    def _again(
+        self, roots: Sequence[RootId], mode: PassMode, not_before: int = 0
+    ) -> AppliedBatch:
+        self._steady.run(lambda: self._steady.barrier(self._live.targets))
+        batch = self._steady.apply(
+            self._applier,
+            self._live,
+            roots,
+            not_before=not_before,
+            mode=replace(FORCED, is_fill=mode.is_fill),
+        )
+        if not mode.is_fill:
+            self._on_written(batch.root_keys)
+        return batch

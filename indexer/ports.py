@@ -1,6 +1,7 @@
 """Everything that the indexer stands on, handed in by ``indexer.__main__``."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,11 @@ from catalog.repositories.base import (
     ObjectRepository,
     RecordReader,
 )
+from catalog.repositories.index_control import (
+    LeaseRepository,
+    ReconcileRepository,
+    ScheduleRepository,
+)
 from catalog.repositories.index_state import (
     ChangeFeed,
     DeadLetterRepository,
@@ -20,8 +26,16 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
-from catalog.search.base import IndexAdmin, IndexWriter
+from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter
 from catalog.storage.base import ObjectStore
+
+MakePool = Callable[[int, str], Executor]
+"""Makes an executor of so many threads, named so."""
+
+
+def thread_pool(workers: int, name: str) -> Executor:
+    """Make real threads; simulations put something that runs in order in its place."""
+    return ThreadPoolExecutor(workers, thread_name_prefix=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +49,8 @@ class Ports:
         linger_seconds: How long changes are collected before they are applied.
         rescan_every: How often the whole store is listed.
         storage_directory: Where hints can be had from; ``None`` for other stores.
+        rollback_window: How long the generation before is kept in step.
+        make_pool: Makes the threads of the applying loop.
     """
 
     clock: Clock
@@ -48,12 +64,18 @@ class Ports:
     dead_letters: DeadLetterRepository
     index_status: IndexStatusRepository
     index_requests: IndexRequestRepository
+    leases: LeaseRepository
+    sweeps: ScheduleRepository
+    reconciles: ReconcileRepository
     store: ObjectStore
     index_writer: IndexWriter
     index_admin: IndexAdmin
+    index_keys: IndexKeys
     ensure_indexes: Callable[[], None]
     ensure_late_indexes: Callable[[], None]
     index_prefix: str
     linger_seconds: float
     rescan_every: timedelta
     storage_directory: Path | None
+    rollback_window: timedelta = timedelta(hours=1)
+    make_pool: MakePool = thread_pool

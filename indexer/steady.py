@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from catalog.clock import Clock
@@ -10,7 +11,8 @@ from catalog.errors import CatalogError, DependencyError, HistoryLostError
 from catalog.repositories.base import RootId
 from catalog.search.base import IndexWriter
 from indexer.apply import AppliedBatch, Applier
-from indexer.checkpoint import Target
+from indexer.checkpoint import LiveSet, Target
+from indexer.documents import FORCED, LIVE, FuseBlownError, PassMode
 from indexer.health import Health
 from indexer.retry import backoff_seconds
 
@@ -39,8 +41,19 @@ class Steady:
         clock: Clock,
         stop: threading.Event,
         jitter: Callable[[], float],
+        check: Callable[[], None],
     ) -> None:
-        """``jitter`` gives random numbers from 0 to 1."""
+        """Retry nothing yet.
+
+        Args:
+            writer: For barriers.
+            health: Where troubles go.
+            clock: Waits.
+            stop: Set when the term or the process is to end.
+            jitter: Gives random numbers from 0 to 1.
+            check: Raises ``FencedError`` once another process leads.
+        """
+        self._check = check
         self._writer = writer
         self._health = health
         self._clock = clock
@@ -61,17 +74,19 @@ class Steady:
 
         Raises:
             StoppedError: The process is to end.
+            FencedError: Another process leads now.
             CatalogError: Anything but a server in trouble, at once.
         """
         attempt = 0
         while True:
+            self._check()
             try:
                 if attempt and before_retry is not None:
                     before_retry()
                 answer = action()
             except HistoryLostError:
                 raise
-            except DependencyError as exc:
+            except (DependencyError, FuseBlownError) as exc:
                 # A refusal (not retryable) blocks too: going on would lose changes.
                 self._health.trouble("apply", str(exc))
                 level = logging.WARNING if attempt >= _SAID_AFTER else logging.INFO
@@ -89,37 +104,40 @@ class Steady:
     def apply(
         self,
         applier: Applier,
-        target: Target,
+        live: LiveSet,
         roots: Sequence[RootId],
         *,
         not_before: int = 0,
-        force: bool = False,
+        mode: PassMode = LIVE,
         recheck: bool = False,
     ) -> AppliedBatch:
         """Apply a batch until it is proven; from the second attempt on in full.
 
         Raises:
             StoppedError: The process is to end.
-            NotFoundError: The generation's indexes are gone.
+            NotFoundError: A generation's indexes are gone.
+            FencedError: Another process leads now.
         """
         is_first = True
 
         def attempt() -> AppliedBatch:
             nonlocal is_first
-            must, is_first = force or not is_first, False
+            chosen = mode if is_first else replace(FORCED, is_fill=mode.is_fill)
+            is_first = False
             return applier.apply(
-                roots, not_before=not_before, force=must, recheck=recheck
+                roots, not_before=not_before, mode=chosen, recheck=recheck
             )
 
-        batch = self.run(attempt, before_retry=lambda: self.barrier(target))
+        batch = self.run(attempt, before_retry=lambda: self.barrier(live.targets))
         self._health.applied(batch.roots)
         return batch
 
-    def barrier(self, target: Target) -> None:
+    def barrier(self, targets: Sequence[Target]) -> None:
         """Prove that every index has replayed what it acknowledged.
 
         Raises:
             DependencyUnavailableError: Not yet; retryable.
         """
-        for index in target.names.values():
-            self._writer.barrier(index)
+        for target in targets:
+            for index in target.names.values():
+                self._writer.barrier(index)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from catalog.errors import DependencyUnavailableError
 from catalog.models.asset import AssetRow
-from catalog.models.ids import UserId
+from catalog.models.ids import DocumentId, UserId
 from catalog.repositories.base import RecordReader, RootId
 from catalog.search.base import Document, IndexWriter
 from catalog.search.projection import tag_document, tag_document_id
@@ -64,6 +64,7 @@ class TagIndex:
         now: Sequence[AssetRow],
         roots: Sequence[RootId],
         *,
+        displaced: Sequence[AssetRow] = (),
         target: Target,
         sequence: int,
         force: bool,
@@ -71,15 +72,19 @@ class TagIndex:
         """Compare what assets bore with what they bear.
 
         Args:
-            before: Rows of ``roots`` as the read model still has them.
+            before: Rows of ``roots`` as the read model still has them, and
+                ``displaced``.
             now: Rows of ``roots`` as they will be.
             roots: All roots of the batch.
+            displaced: Rows of other roots whose place rows of these take.
             target: The generation that is written to.
             sequence: ``_seq`` of new tag documents.
             force: Trust neither rows nor memory.
         """
         used, borne = _uses(now), _uses(before)
-        proven = _uses(row for row in before if row.generation == target.number)
+        # Rows prove nothing of a generation that is only being filled.
+        proven: Mapping[TagId, _Use] = {} if target.is_filling else borne
+        others = (roots, [row.document_id for row in displaced])
         narrowing: list[Document] = []
         widening: list[Document] = []
         deletes: list[str] = []
@@ -96,7 +101,7 @@ class TagIndex:
                 continue
             shown = use or old
             assert shown is not None  # noqa: S101  (the id is of one of the two)
-            union = self._union(tag_id, shown, acl, roots, is_narrowed or force)
+            union = self._union(tag_id, shown, acl, others, is_narrowed or force)
             if not union:
                 deletes.append(tag_id)
             elif force or self._known.get(tag_id) != union:
@@ -122,7 +127,7 @@ class TagIndex:
         tag_id: TagId,
         use: _Use,
         acl: set[str],
-        roots: Sequence[RootId],
+        excluding: tuple[Sequence[RootId], Sequence[DocumentId]],
         ask: bool,  # noqa: FBT001  (private)
     ) -> frozenset[str]:
         known = self._known.get(tag_id)
@@ -131,7 +136,10 @@ class TagIndex:
         if known is None and self._is_complete:
             return frozenset(acl)
         others = self._records.rows_with_tag(
-            use.owner_key, use.tag_key, excluding_roots=roots
+            use.owner_key,
+            use.tag_key,
+            excluding_roots=excluding[0],
+            excluding_rows=excluding[1],
         )
         return frozenset(others | acl)
 

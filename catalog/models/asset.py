@@ -203,10 +203,9 @@ class AssetRow:
         keys: All objects that the asset consists of or waits for.
         words: What degraded search looks through (at most 4,000 characters).
         segment_count: Number of segment documents.
-        document_hash: Content hash of the search documents last proven to be in
-            generation ``generation``; empty when never proven.
-        generation: See ``document_hash``; 0 when never.
-        sequence: ``_seq`` of the documents last written.
+        document_hash: Content hash of the search documents: what every live
+            generation of our schema holds of it, proven; empty when it does not.
+        sequence: ``_seq`` of the pass that last changed any of this.
     """
 
     document_id: DocumentId
@@ -224,5 +223,4 @@ class AssetRow:
     words: str
     segment_count: int = 0
     document_hash: str = ""
-    generation: int = 0
     sequence: int = 0

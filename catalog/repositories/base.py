@@ -3,7 +3,7 @@
 The indexer's own state has its ports in ``catalog.repositories.index_state``.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -184,9 +184,14 @@ class RecordReader(Protocol):
         ...
 
     def rows_with_tag(
-        self, owner_key: str, tag_key: str, *, excluding_roots: Sequence[RootId]
+        self,
+        owner_key: str,
+        tag_key: str,
+        *,
+        excluding_roots: Sequence[RootId],
+        excluding_rows: Sequence[DocumentId] = (),
     ) -> frozenset[str]:
-        """Union of the ``acl`` of an owner's assets that bear a tag."""
+        """Union of the ``acl`` of an owner's other assets that bear a tag."""
         ...
 
 
@@ -284,6 +289,34 @@ class FoundAsset:
     is_trashed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class RowProof:
+    """What a row says of its search documents: the expectation of reconciling.
+
+    ``document_hash`` is what each of them bears as ``_hash``, empty when they are
+    known not to be as they should (refused). ``has_document`` is false for trashed
+    assets. Segments have the ids that ``catalog.search.projection.segment_id`` gives.
+    """
+
+    document_id: DocumentId
+    root: RootId
+    root_key: RootKey
+    document_hash: str
+    segment_count: int
+    sequence: int
+    has_document: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TagUse:
+    """An owner's tag as rows bear it: who may see it, and one root of those rows."""
+
+    owner_key: str
+    tag_key: str
+    acl: frozenset[str]
+    root: RootId
+
+
 class AssetRepository(Protocol):
     """The read model ``assets``."""
 
@@ -314,9 +347,50 @@ class AssetRepository(Protocol):
         ...
 
     def replace(
-        self, rows: Iterable[AssetRow], *, delete: Iterable[DocumentId] = ()
-    ) -> None:
-        """Write rows whole and remove others; idempotent, majority-acknowledged."""
+        self,
+        rows: Iterable[AssetRow],
+        *,
+        delete: Iterable[DocumentId] = (),
+        not_after: int | None = None,
+    ) -> int:
+        """Write rows whole and remove others; idempotent, majority-acknowledged.
+
+        Args:
+            rows: Whole.
+            delete: Ids of rows to remove.
+            not_after: ``_seq`` of the pass: rows that bear a higher one were written
+                by a later pass and are left alone.
+
+        Returns:
+            The highest ``_seq`` of the rows left alone; 0 when there were none.
+        """
+        ...
+
+    def rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
+        """Read rows whole, whatever root they are of; absent ones are left out."""
+        ...
+
+    def proofs(self, buckets: range) -> Iterator[RowProof]:
+        """Stream what rows say of their documents, as of one moment (a snapshot).
+
+        Args:
+            buckets: Contiguous range within 0 to 255.
+
+        Raises:
+            DependencyUnavailableError: retryable; what came until then is no answer.
+        """
+        ...
+
+    def tag_uses(self) -> Iterator[TagUse]:
+        """Stream every tag that rows bear, once per owner.
+
+        Raises:
+            DependencyUnavailableError: retryable; what came until then is no answer.
+        """
+        ...
+
+    def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
+        """What the rows of these roots say now, majority-committed."""
         ...
 
 

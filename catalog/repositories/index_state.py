@@ -4,12 +4,13 @@ Everything here lives in records named ``index_…``; losing it costs a rebuild,
 user data.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from catalog.models.page import Page
 from catalog.repositories.base import RootId
 
 # --- the change feed ---------------------------------------------------------------
@@ -86,6 +87,16 @@ class ChangeFeed(Protocol):
         """The server's present position, for a start from scratch."""
         ...
 
+    def oldest(self) -> int:
+        """Cluster time of the oldest change that the server still remembers.
+
+        0 where it can't be told (no privilege, a router of a sharded cluster).
+
+        Raises:
+            DependencyUnavailableError: retryable.
+        """
+        ...
+
     def open(self, position: FeedPosition) -> ChangeStream:
         """Resume after ``position``, by token, else by cluster time (inclusive).
 
@@ -104,12 +115,37 @@ class ChangeFeed(Protocol):
 
 
 class GenerationState(StrEnum):
-    """Life of one physical set of indexes."""
+    """Life of one physical set of indexes, in this order.
 
-    BUILDING = "building"
+    A generation is *live* (kept in step with the record) in every state but
+    ``creating`` and ``dropped``.
+    """
+
+    CREATING = "creating"
+    """Registered; its indexes may not exist yet."""
+    BACKFILLING = "backfilling"
+    """Filled root by root while changes are applied to it as well."""
     CATCHING_UP = "catching_up"
+    """Filled; the stream has not passed the moment at which that was so."""
+    VERIFYING = "verifying"
+    """Compared document by document with the read model."""
     SERVING = "serving"
+    """What readers are answered by; exactly one, save for the moment of a swap."""
+    RETIRING = "retiring"
+    """Served before; kept in step until ``retire_at``, so that one call goes back."""
     DROPPED = "dropped"
+    """Its indexes are gone; the record stays, so that numbers are never reused."""
+
+
+BUILDING = frozenset(
+    {
+        GenerationState.CREATING,
+        GenerationState.BACKFILLING,
+        GenerationState.CATCHING_UP,
+        GenerationState.VERIFYING,
+    }
+)
+"""States of a generation that does not serve yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +162,18 @@ class Generation:
         sequence: Highest ``_seq`` given out.
         is_degraded: History was lost and the repair is not finished.
         updated_at: Of the last save.
+        epoch: Of the leader that saved last; only an equal or higher one may save.
+        reason: Why it was begun: ``first build``, ``asked``, ``schema``, ``lost``,
+            ``schedule``.
+        request_id: Of the request that asked for it.
+        total: Roots that the backfill will have to do (estimate).
+        started_at: When it was begun.
+        served_at: When readers were first pointed at it.
+        retire_at: When it may be dropped (``retiring`` only).
+        refused_schema: Schema hash that was rolled back from: not to be built again
+            without being asked.
+        settled_time: Cluster time up to which everything can be found by readers;
+            behind ``position`` while spilled roots wait in ``index_dirty``.
     """
 
     number: int
@@ -137,24 +185,42 @@ class Generation:
     sequence: int = 0
     is_degraded: bool = False
     updated_at: datetime | None = None
+    epoch: int = 0
+    reason: str = ""
+    request_id: str | None = None
+    total: int = 0
+    started_at: datetime | None = None
+    served_at: datetime | None = None
+    retire_at: datetime | None = None
+    refused_schema: str | None = None
+    settled_time: int = 0
 
 
 class GenerationRepository(Protocol):
-    """Records of ``index_generations``; each save is majority-acknowledged."""
+    """Records of ``index_generations``; each save is majority-acknowledged.
 
-    def latest(self) -> Generation | None:
-        """The generation with the highest number that is not dropped."""
-        ...
+    Every save is fenced: it is refused when a leader of a higher epoch has saved.
+    """
 
     def all(self) -> tuple[Generation, ...]:
         """All generations, by number, dropped ones included."""
         ...
 
-    def save(self, generation: Generation) -> None:
-        """Write whole; the position never goes backwards (the save is refused).
+    def save(self, *generations: Generation) -> None:
+        """Write whole, all of them or none; positions never go backwards.
+
+        Where history was lost (``is_degraded``) a position may.
 
         Raises:
-            RevisionConflict… (``ConflictError``): A newer position is saved already.
+            FencedError: A leader of a higher epoch has saved one of them.
+            ConflictError: A newer position is saved already.
+        """
+        ...
+
+    def settled(self) -> tuple[int, int]:
+        """Number and ``settled_time`` of the generation that serves; zeros if none.
+
+        Cheap: the API asks it many times a second while somebody waits.
         """
         ...
 
@@ -164,7 +230,11 @@ class GenerationRepository(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DirtyRoot:
-    """A root that must be looked at again at ``due_at``."""
+    """A root that must be looked at again at ``due_at``.
+
+    ``reason`` is one of ``missing object``, ``storage does not answer``,
+    ``superseded``, ``redrive``, ``drift``, ``spilled``.
+    """
 
     root: RootId
     due_at: datetime
@@ -191,8 +261,8 @@ class DirtyRepository(Protocol):
         """Forget these."""
         ...
 
-    def count(self) -> int:
-        """How many wait."""
+    def count(self, reason: str | None = None) -> int:
+        """How many wait, in all or for one reason."""
         ...
 
 
@@ -204,7 +274,8 @@ class DeadLetter:
     """A root that could not be indexed as it is, and why.
 
     ``stage`` is ``read`` (malformed record), ``describe``, ``extract`` or ``index``;
-    ``document_id`` is set where a single document was refused.
+    ``document_id`` is set where a single document was refused; ``letter_id`` is the
+    hex hash of the root, by which callers name the letter.
     """
 
     root: RootId
@@ -216,6 +287,24 @@ class DeadLetter:
     job_id: str | None = None
     document_id: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    letter_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LetterQuery:
+    """Which dead letters; all by default.
+
+    Attributes:
+        letter_id: This one (hex hash of the root).
+        stage: Of this stage.
+        job_id: Of this job.
+        text: The error contains this, whatever its case.
+    """
+
+    letter_id: str | None = None
+    stage: str | None = None
+    job_id: str | None = None
+    text: str | None = None
 
 
 class DeadLetterRepository(Protocol):
@@ -229,8 +318,21 @@ class DeadLetterRepository(Protocol):
         """Forget these: they have been indexed as they are."""
         ...
 
-    def page(self, limit: int) -> tuple[DeadLetter, ...]:
-        """Newest first."""
+    def page(
+        self,
+        limit: int,
+        query: LetterQuery | None = None,
+        page_token: str | None = None,
+    ) -> Page[DeadLetter]:
+        """Newest first; pages by token, each letter once while nothing changes.
+
+        Raises:
+            InvalidQueryError: The page token is not one of ours.
+        """
+        ...
+
+    def roots(self, query: LetterQuery) -> Iterator[RootId]:
+        """Roots of all letters that the query means, for a redrive."""
         ...
 
     def count(self) -> int:
@@ -258,6 +360,17 @@ class IndexStatus:
         documents: Number of documents by index, as last counted.
         beat_at: When this was written; aware.
         problem: What holds the indexer up right now, as one sentence.
+        epoch: Of the leader that wrote this.
+        leader: Who that is (host, process id).
+        drift: Differences between record and index that reconciling has found and
+            that are not repaired yet; the goal is 0.
+        drift_total: All that were ever found by it.
+        rate: Roots per second of the backfill; 0 when none runs.
+        eta_seconds: Until the backfill is done, by that rate; ``None`` when none runs.
+        headroom: Share of the oplog's window that is left before our position falls
+            off, 0 to 1; ``None`` when unknown.
+        spilled: Roots that wait in ``index_dirty`` because the oplog ran short.
+        building: Number of the generation that is built, or 0.
     """
 
     generation: int
@@ -272,6 +385,15 @@ class IndexStatus:
     documents: Mapping[str, int]
     beat_at: datetime
     problem: str | None = None
+    epoch: int = 0
+    leader: str = ""
+    drift: int = 0
+    drift_total: int = 0
+    rate: float = 0.0
+    eta_seconds: float | None = None
+    headroom: float | None = None
+    spilled: int = 0
+    building: int = 0
 
 
 class IndexStatusRepository(Protocol):
@@ -286,22 +408,64 @@ class IndexStatusRepository(Protocol):
         ...
 
 
+class RequestState(StrEnum):
+    """How far a request is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    """It was tried and can't be done; ``outcome`` says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexRequest:
-    """Something the indexer is asked to do (``reindex``); executed once."""
+    """Something the indexer is asked to do; done once, also when the leader dies.
+
+    Attributes:
+        request_id: Chosen by the asker; asking twice with one is asking once.
+        action: ``reindex``, ``reconcile``, ``rollback``, ``redrive`` (``arguments``:
+            fields of ``LetterQuery``), ``run`` (``arguments``: ``sweep``).
+        created_at: When it was asked.
+        arguments: See ``action``.
+        state: How far it is.
+        outcome: What came of it, as one sentence.
+        started_at: When an indexer took it.
+        finished_at: When it was done or failed.
+    """
 
     request_id: str
     action: str
     created_at: datetime
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    state: RequestState = RequestState.WAITING
+    outcome: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 class IndexRequestRepository(Protocol):
-    """Records of ``index_requests``."""
+    """Records of ``index_requests``; the last 1,000 finished ones are kept."""
 
     def add(self, request: IndexRequest) -> None:
         """Ask; idempotent by ``request_id``."""
         ...
 
-    def take(self) -> IndexRequest | None:
-        """Take the oldest, removing it."""
+    def find(self, request_id: str) -> IndexRequest | None:
+        """Read one."""
+        ...
+
+    def page(self, limit: int) -> tuple[IndexRequest, ...]:
+        """Newest first."""
+        ...
+
+    def open(self) -> tuple[IndexRequest, ...]:
+        """Those that wait or run, oldest first.
+
+        A running one may be a dead leader's.
+        """
+        ...
+
+    def update(self, request: IndexRequest) -> None:
+        """Write its state, outcome and times."""
         ...

@@ -6,13 +6,13 @@ indexes as built by ``catalog.search.generation``.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
 from catalog.access import Asker, Scope
 from catalog.models.asset import AssetType, AssetView
-from catalog.models.ids import RootKey
+from catalog.models.ids import DocumentId, RootKey
 
 # --- reading -----------------------------------------------------------------------
 
@@ -155,6 +155,35 @@ class Suggestions:
     models: tuple[FacetCount, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a search finds one asset, or does not.
+
+    Attributes:
+        is_indexed: Whether the asset's document is in the index at all.
+        is_minimal: Whether only its minimal safe document is (it was refused).
+        failed_filters: Names of the query's filters (as parameters are named on the
+            wire: ``tags``, ``type``, ``from`` …) that exclude it, in the query's order.
+        matched_words: Words of the query that the asset contains, as typed.
+        unmatched_words: Those that it does not (or that exclude it).
+        excluded_by: Words typed with ``-`` that the asset contains.
+        rank: Its place in the whole answer, from 1; ``None`` when it is not found, or
+            lies beyond what can be paged to.
+        found: How many assets the search finds.
+        is_match: Whether it is one of them, on whatever page.
+    """
+
+    is_indexed: bool
+    is_minimal: bool = False
+    failed_filters: tuple[str, ...] = ()
+    matched_words: tuple[str, ...] = ()
+    unmatched_words: tuple[str, ...] = ()
+    excluded_by: tuple[str, ...] = ()
+    rank: int | None = None
+    found: int = 0
+    is_match: bool = False
+
+
 class SearchReader(Protocol):
     """Asks the engine; used by the API alone, from its event loop.
 
@@ -175,6 +204,10 @@ class SearchReader(Protocol):
 
     async def suggest(self, query: SearchQuery, *, limit: int = 8) -> Suggestions:
         """Complete names, tags, speakers and models; ``words`` is what was typed."""
+        ...
+
+    async def explain(self, query: SearchQuery, document_id: DocumentId) -> Explanation:
+        """Tell how the index answers a search as far as one asset is concerned."""
         ...
 
     async def close(self) -> None:
@@ -210,8 +243,38 @@ class LineResult:
     is_poison: bool = False
 
 
+class IndexKeys(Protocol):
+    """Keys of the engine that fence: one per leader's epoch, expiring, documents only.
+
+    A key can do everything with documents of our physical indexes (by prefix) and
+    nothing else: no alias, no schema, no other index, no keys.
+    """
+
+    def mint(self, epoch: int, ttl: timedelta) -> str:
+        """Make a key of this epoch that the engine refuses after ``ttl``."""
+        ...
+
+    def revoke(self, *, before_epoch: int) -> int:
+        """Delete our keys of all older epochs; returns how many.
+
+        In effect at once, but not for a request that is under way already.
+        """
+        ...
+
+    def revoke_superseded(self, epoch: int, keep: str) -> int:
+        """Delete this epoch's keys but the one in use; returns how many."""
+        ...
+
+
 class IndexWriter(Protocol):
-    """Writes documents into physical indexes, never through an alias."""
+    """Writes documents into physical indexes, never through an alias.
+
+    Every method raises ``FencedError`` once the engine no longer takes its key.
+    """
+
+    def use_key(self, key: str) -> None:
+        """Write with this key from the next request on; thread-safe."""
+        ...
 
     def upsert(self, index: str, documents: Sequence[Document]) -> list[LineResult]:
         """Write whole documents; returns one result per document, in order.
@@ -286,8 +349,38 @@ class IndexAdmin(Protocol):
         """Number of documents in a physical index."""
         ...
 
+    def shadowed_aliases(self) -> tuple[str, ...]:
+        """Names of our aliases that an index bears, which hides the alias."""
+        ...
+
+    def fields(self, index: str) -> Mapping[str, tuple[str, bool]]:
+        """Type and optionality of an index's fields by name, as the engine has them.
+
+        Raises:
+            NotFoundError: There is no such index.
+        """
+        ...
+
     def export(
-        self, index: str, fields: Sequence[str]
-    ) -> "Sequence[Mapping[str, Any]]":
-        """Read the named fields of all documents (verification, oracle)."""
+        self,
+        index: str,
+        fields: Sequence[str],
+        *,
+        buckets: range | None = None,
+        ids: Sequence[str] | None = None,
+        roots: Sequence[RootKey] | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
+        """Read the named fields of documents (verification, oracle).
+
+        Args:
+            index: Physical name.
+            fields: Besides ``id``.
+            buckets: Only documents whose ``_bucket`` is in this contiguous range.
+            ids: Only these documents, at most 100.
+            roots: Only documents of these roots, at most 100.
+
+        Raises:
+            NotFoundError: There is no such index.
+            DependencyUnavailableError: It broke off; what was read proves nothing.
+        """
         ...

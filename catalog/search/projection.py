@@ -345,7 +345,6 @@ def row_of(
     *,
     view: AssetView | None = None,
     document_hash: str = "",
-    generation: int = 0,
     sequence: int = 0,
 ) -> AssetRow:
     """Build the record of the read model.
@@ -356,7 +355,6 @@ def row_of(
         root_key: Hash of ``root``.
         view: Of ``documents_of``, where it is at hand.
         document_hash: ``ProjectedAsset.hash``, once proven to be in the index.
-        generation: Where it was proven.
         sequence: ``_seq`` of the documents.
     """
     is_trashed = asset.trashed_at is not None
@@ -378,7 +376,6 @@ def row_of(
         words=_words(asset),
         segment_count=0 if is_trashed else len(asset.segments),
         document_hash=document_hash,
-        generation=generation,
         sequence=sequence,
     )
 

@@ -1,22 +1,22 @@
 """``AssetRepository`` over MongoDB: the read model ``assets``."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from pymongo import DeleteMany, ReplaceOne
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from catalog.access import Asker, Scope, mongo_filter
 from catalog.errors import InvalidQueryError
 from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetRow, AssetType, AssetView
-from catalog.models.ids import DocumentId
+from catalog.models.ids import DocumentId, RootKey
 from catalog.models.page import Page
-from catalog.repositories.base import AssetQuery, FoundAsset
+from catalog.repositories.base import AssetQuery, FoundAsset, RowProof, TagUse
 from catalog.repositories.mongo.client import Record, translated
-from catalog.repositories.mongo.codec_assets import record_from_row
+from catalog.repositories.mongo.codec_assets import record_from_row, row_from_record
 from catalog.repositories.mongo.codec_stored import without_surrogates
 from catalog.repositories.mongo.codec_values import is_text_storable
 from catalog.repositories.mongo.paging import (
@@ -40,6 +40,21 @@ SORT_FIELDS: Mapping[str, str] = {
 _TERM = re.compile(r'(-?)"([^"]*)"|(\S+)')
 _AFTER_ALL = "\U0010ffff"
 _INDEX_NOT_FOUND = 27
+_DUPLICATE = 11000
+_PROOF = {"root": 1, "rootKey": 1, "docs": 1, "acl": {"$slice": 1}}
+
+
+def _proof(raw: Mapping[str, Any]) -> RowProof:
+    docs = raw["docs"]
+    return RowProof(
+        document_id=DocumentId(raw["_id"]),
+        root=raw["root"],
+        root_key=RootKey(raw["rootKey"]),
+        document_hash=docs["hash"],
+        segment_count=docs["segments"],
+        sequence=docs["sequence"],
+        has_document=bool(raw["acl"]),
+    )
 
 
 class MongoAssetRepository:
@@ -47,6 +62,7 @@ class MongoAssetRepository:
 
     def __init__(self, database: Database[Record]) -> None:
         """Stand on a database."""
+        self._client = database.client
         self._assets = database["assets"]
 
     def page(self, query: AssetQuery) -> Page[AssetView]:
@@ -109,27 +125,99 @@ class MongoAssetRepository:
             return tuple(row["view"] for row in found.limit(limit))
 
     def replace(
-        self, rows: Iterable[AssetRow], *, delete: Iterable[DocumentId] = ()
-    ) -> None:
+        self,
+        rows: Iterable[AssetRow],
+        *,
+        delete: Iterable[DocumentId] = (),
+        not_after: int | None = None,
+    ) -> int:
         """See ``AssetRepository.replace``."""
         records = [record_from_row(row) for row in rows]
         gone = list(delete)
         with translated():
             try:
-                self._write(records, gone)
+                return self._write(records, gone, not_after)
             except UnicodeEncodeError:
                 # Texts out of files may hold lone surrogates; all of this repeats.
-                self._write([_storable(record) for record in records], gone)
+                storable = [_storable(record) for record in records]
+                return self._write(storable, gone, not_after)
 
-    def _write(self, records: Iterable[Record], gone: list[DocumentId]) -> None:
+    def _write(
+        self,
+        records: Sequence[Record],
+        gone: Sequence[DocumentId],
+        not_after: int | None,
+    ) -> int:
+        guard: Record = {}
+        if not_after is not None:
+            guard = {"docs.sequence": {"$not": {"$gt": not_after}}}
         operations: list[ReplaceOne[Record] | DeleteMany] = [
-            ReplaceOne({"_id": record["_id"]}, record, upsert=True)
+            ReplaceOne({"_id": record["_id"], **guard}, record, upsert=True)
             for record in records
         ]
         if gone:
-            operations.append(DeleteMany({"_id": {"$in": gone}}))
-        if operations:
+            operations.append(DeleteMany({"_id": {"$in": gone}, **guard}))
+        if not operations:
+            return 0
+        try:
             self._assets.bulk_write(operations, ordered=False)
+        except BulkWriteError as exc:
+            errors = exc.details["writeErrors"]
+            if not_after is None or any(e["code"] != _DUPLICATE for e in errors):
+                raise
+            return self._latest([e["op"]["q"]["_id"] for e in errors])
+        return 0
+
+    def _latest(self, document_ids: Sequence[DocumentId]) -> int:
+        """Tell the highest ``_seq`` of these rows: they are later ones."""
+        found = self._assets.find(
+            {"_id": {"$in": list(document_ids)}}, {"docs.sequence": 1}
+        )
+        return max((row["docs"]["sequence"] for row in found), default=0)
+
+    def rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
+        """See ``AssetRepository.rows``."""
+        if not document_ids:
+            return ()
+        with translated():
+            found = self._assets.find({"_id": {"$in": list(document_ids)}})
+            return tuple(map(row_from_record, found))
+
+    def proofs(self, buckets: range) -> Iterator[RowProof]:
+        """See ``AssetRepository.proofs``."""
+        wanted = {"bucket": {"$gte": buckets.start, "$lt": buckets.stop}}
+        with translated(), self._client.start_session(snapshot=True) as session:
+            for raw in self._assets.find(wanted, _PROOF, session=session):
+                yield _proof(raw)
+
+    def tag_uses(self) -> Iterator[TagUse]:
+        """See ``AssetRepository.tag_uses``."""
+        steps: list[Record] = [
+            {"$match": {"acl.0": {"$exists": True}, "tagKeys.0": {"$exists": True}}},
+            {"$project": {"root": 1, "ownerKey": 1, "tagKeys": 1, "acl": 1}},
+            {"$unwind": "$tagKeys"},
+            {"$unwind": "$acl"},
+            {
+                "$group": {
+                    "_id": {"owner": "$ownerKey", "tag": "$tagKeys"},
+                    "acl": {"$addToSet": "$acl"},
+                    "root": {"$first": "$root"},
+                }
+            },
+        ]
+        with translated():
+            for found in self._assets.aggregate(steps, allowDiskUse=True):
+                one = found["_id"]
+                acl = frozenset(found["acl"])
+                yield TagUse(one["owner"], one["tag"], acl, found["root"])
+
+    def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
+        """See ``AssetRepository.proofs_of``."""
+        if not root_keys:
+            return ()
+        with translated():
+            found = self._assets.find({"rootKey": {"$in": list(root_keys)}}, _PROOF)
+            return tuple(map(_proof, found))
 
     def _by_field(
         self, query: AssetQuery, wanted: Record, total: int

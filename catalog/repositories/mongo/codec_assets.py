@@ -16,6 +16,7 @@ def record_from_row(row: AssetRow) -> Record:
         "_id": row.document_id,
         "root": row.root,
         "rootKey": row.root_key,
+        "bucket": int(row.root_key[-2:], 16),
         "jobId": view["jobId"],
         "assetId": view["assetId"],
         "type": view["type"],
@@ -38,7 +39,6 @@ def record_from_row(row: AssetRow) -> Record:
         "docs": {
             "hash": row.document_hash,
             "segments": row.segment_count,
-            "generation": row.generation,
             "sequence": row.sequence,
         },
     }
@@ -63,6 +63,5 @@ def row_from_record(raw: Mapping[str, Any]) -> AssetRow:
         words=raw["words"],
         segment_count=docs["segments"],
         document_hash=docs["hash"],
-        generation=docs["generation"],
         sequence=docs["sequence"],
     )

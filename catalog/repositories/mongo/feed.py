@@ -51,6 +51,18 @@ class MongoChangeFeed:
                 replica_set=self._replica_set_id(),
             )
 
+    def oldest(self) -> int:
+        """See ``ChangeFeed.oldest``."""
+        oplog = self._database.client["local"]["oplog.rs"]
+        with translated():
+            try:
+                first = oplog.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
+            except OperationFailure as exc:
+                if translate(exc).retryable:
+                    raise
+                return 0  # no privilege, or a router of a sharded cluster
+        return as_integer(first["ts"]) if first else 0
+
     def open(self, position: FeedPosition) -> ChangeStream:
         """See ``ChangeFeed.open``."""
         with translated():

@@ -72,6 +72,9 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex("objects", (("key", _UP),), "objects that a record names"),
     DatabaseIndex("extractions", (("key", _UP),), "what was read out of objects"),
     DatabaseIndex("assets", (("rootKey", _UP),), "the assets of roots"),
+    DatabaseIndex(
+        "assets", (("bucket", _UP), ("_id", _UP)), "reconciling, a slice at a time"
+    ),
     DatabaseIndex("assets", (("jobId", _UP),), "a job's assets, by bare jobId"),
     DatabaseIndex("assets", (("assetId", _UP),), "an asset by its id"),
     DatabaseIndex(
@@ -102,6 +105,8 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex(
         "index_dead_letters", (("lastSeenAt", _DOWN),), "dead letters, newest first"
     ),
+    DatabaseIndex("index_dirty", (("reason", _UP),), "how many wait for a reason"),
+    DatabaseIndex("index_reconciles", (("startedAt", _DOWN),), "reports, newest first"),
     DatabaseIndex("index_requests", (("createdAt", _UP),), "the oldest request"),
 )
 

@@ -13,7 +13,7 @@ from pymongo.read_concern import ReadConcern
 from catalog.errors import MalformedRecordError
 from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetRow
-from catalog.models.ids import JobId, ObjectKey, RootKey
+from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.stored import Annotation, Extraction, StoredObject
 from catalog.repositories.base import RecordBatch, RootBundle, RootId
@@ -357,13 +357,20 @@ class MongoRecordReader:
         return _distinct([*record_ids, *siblings])
 
     def rows_with_tag(
-        self, owner_key: str, tag_key: str, *, excluding_roots: Sequence[RootId]
+        self,
+        owner_key: str,
+        tag_key: str,
+        *,
+        excluding_roots: Sequence[RootId],
+        excluding_rows: Sequence[DocumentId] = (),
     ) -> frozenset[str]:
         """See ``RecordReader.rows_with_tag``."""
         wanted: Record = {"ownerKey": owner_key, "tagKeys": tag_key}
         if excluding_roots:
             excluded = [root_key_of(root) for root in excluding_roots]
             wanted["rootKey"] = {"$nin": excluded}
+        if excluding_rows:
+            wanted["_id"] = {"$nin": list(excluding_rows)}
         with translated():
             return frozenset(self._assets.distinct("acl", wanted))
 

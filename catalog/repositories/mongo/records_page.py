@@ -86,8 +86,26 @@ RECORDS = (
     ),
     (
         "index_requests",
-        "what the indexer is asked to do, taken by it",
-        "`catalog reindex`",
+        "what the indexer is asked to do, and what came of it",
+        "API, `catalog` commands, indexer",
+        "nothing",
+    ),
+    (
+        "index_lease",
+        "one record: which process leads, in which epoch, until when",
+        "indexer",
+        "nothing",
+    ),
+    (
+        "index_schedule",
+        "one per sweep: when it ran, how it went, when it runs next",
+        "indexer",
+        "nothing",
+    ),
+    (
+        "index_reconciles",
+        "what passes of reconciling compared, found and mended",
+        "indexer",
         "nothing",
     ),
 )

@@ -15,11 +15,13 @@ from catalog.errors import (
     DependencyUnavailableError,
     NotFoundError,
 )
+from catalog.models.ids import RootKey
 from catalog.search.base import IndexName
 from catalog.search.generation import alias_name, parse_physical
 from catalog.search.schema import BARRIER_ID, differences, schema_of
 from catalog.search.typesense.client import (
     NAME,
+    check_safe,
     close_clients,
     index_of,
     open_client,
@@ -140,14 +142,45 @@ class TypesenseIndexAdmin:
         with translated(index):
             return int(index_of(self._client, index).retrieve()["num_documents"])
 
+    def fields(self, index: str) -> Mapping[str, tuple[str, bool]]:
+        """See ``IndexAdmin.fields``."""
+        self._check(index)
+        with translated(index):
+            answered: Mapping[str, Any] = index_of(self._client, index).retrieve()
+        return {
+            field["name"]: (str(field["type"]), bool(field.get("optional")))
+            for field in answered["fields"]
+        }
+
+    def shadowed_aliases(self) -> tuple[str, ...]:
+        """See ``IndexAdmin.shadowed_aliases``."""
+        names = self._names()
+        aliases = (alias_name(self._prefix, kind) for kind in IndexName)
+        return tuple(alias for alias in aliases if alias in names)
+
     def export(
-        self, index: str, fields: Sequence[str]
-    ) -> "Sequence[Mapping[str, Any]]":
+        self,
+        index: str,
+        fields: Sequence[str],
+        *,
+        buckets: range | None = None,
+        ids: Sequence[str] | None = None,
+        roots: Sequence[RootKey] | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
         """See ``IndexAdmin.export``; ``id`` is always among the fields."""
         self._check(index)
-        names = ",".join(dict.fromkeys(["id", *fields]))
+        asked = {"include_fields": ",".join(dict.fromkeys(["id", *fields]))}
+        named = ids if ids is not None else roots
+        if named is not None:
+            if not named:
+                return []
+            check_safe(named)
+            field = "id" if ids is not None else "root"
+            asked["filter_by"] = f"{field}:=[{','.join(named)}]"
+        elif buckets is not None:
+            asked["filter_by"] = f"_bucket:[{buckets.start}..{buckets.stop - 1}]"
         documents: list[Mapping[str, Any]] = []
-        for line in self._export_lines(index, names):
+        for line in self._export_lines(index, asked):
             document = orjson.loads(line)
             if "id" not in document:  # from 30 on, errors stand inside the stream
                 raise DependencyUnavailableError(NAME, line.decode(errors="replace"))
@@ -155,13 +188,13 @@ class TypesenseIndexAdmin:
                 documents.append(document)
         return documents
 
-    def _export_lines(self, index: str, fields: str) -> Iterator[bytes]:
+    def _export_lines(self, index: str, asked: dict[str, str]) -> Iterator[bytes]:
         # The official client returns one string: twice the memory, all at once.
         try:
             answer = self._exports.request(
                 "GET",
                 f"{self._url}/collections/{index}/documents/export",
-                fields={"include_fields": fields},
+                fields=asked,
                 headers=self._headers,
                 preload_content=False,
             )

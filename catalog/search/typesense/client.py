@@ -1,8 +1,9 @@
 """Builds the official clients and translates what they and httpx raise."""
 
+import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from typesense.configuration import NodeConfigDict
 from typesense.exceptions import (
     HTTPStatus0Error,
     ObjectNotFound,
+    RequestForbidden,
+    RequestUnauthorized,
     ServerError,
     ServiceUnavailable,
     Timeout,
@@ -24,11 +27,15 @@ from catalog.errors import (
     CatalogError,
     DependencyRejectedError,
     DependencyUnavailableError,
+    FencedError,
     NotFoundError,
 )
 from catalog.search.base import Document
 
 NAME = "typesense"
+
+SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What may stand in a filter without any other meaning."""
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Statuses that say nothing about what was sent."""
@@ -101,6 +108,9 @@ def translate(error: Exception, index: str = "") -> CatalogError:
     match error:
         case ObjectNotFound():
             return NotFoundError("index", index)
+        case RequestUnauthorized() | RequestForbidden():
+            # Revoked or expired: another leader, or none that renewed it.
+            return FencedError(f"typesense: the key is refused ({detail})")
         case ServiceUnavailable() | ServerError() | HTTPStatus0Error() | Timeout():
             return DependencyUnavailableError(NAME, detail)
         case httpx.HTTPError():
@@ -121,3 +131,10 @@ def describe(error: Exception) -> str:
     """Say what went wrong in one line; never empty."""
     text = " ".join(str(part) for part in error.args).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def check_safe(values: Sequence[str]) -> None:
+    """Let nothing into a filter that could mean something there."""
+    for value in values:
+        if SAFE.fullmatch(value) is None:
+            raise DependencyRejectedError(NAME, f"{value!r} is not a safe id")

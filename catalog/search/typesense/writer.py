@@ -1,7 +1,6 @@
 """``IndexWriter`` over the official client."""
 
 import math
-import re
 import secrets
 import threading
 import weakref
@@ -16,6 +15,7 @@ from catalog.clock import Clock, SystemClock
 from catalog.errors import (
     DependencyRejectedError,
     DependencyUnavailableError,
+    FencedError,
     NotFoundError,
 )
 from catalog.models.ids import RootKey
@@ -24,6 +24,8 @@ from catalog.search.generation import kind_of, parse_physical
 from catalog.search.schema import BARRIER_ID, barrier_document
 from catalog.search.typesense.client import (
     NAME,
+    SAFE,
+    check_safe,
     close_clients,
     index_of,
     open_client,
@@ -35,9 +37,9 @@ _MAX_BYTES = 4 * 1024 * 1024
 _MAX_IDS = 100
 """Ids in one filter that travels in an address (``typesense.md`` 7)."""
 
-_SAFE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SUCCESS = '{"success":true}'
 _POISON_CODES = frozenset({400, 409, 413, 422})
+_REFUSED_KEY_CODES = frozenset({401, 403})
 _IMPORT: DocumentImportParameters = {"action": "upsert", "dirty_values": "reject"}
 _FIRST_WAIT_SECONDS = 0.05
 _LONGEST_WAIT_SECONDS = 1.0
@@ -81,6 +83,11 @@ class TypesenseIndexWriter:
         self._client = open_client(url, api_key, timeout_seconds=timeout_seconds)
         weakref.finalize(self, close_clients, self._imports, self._client)
 
+    def use_key(self, key: str) -> None:
+        """See ``IndexWriter.use_key``; the client reads it for every request."""
+        self._imports.config.api_key = key
+        self._client.config.api_key = key
+
     def upsert(self, index: str, documents: Sequence[Document]) -> list[LineResult]:
         """See ``IndexWriter.upsert``."""
         self._check(index)
@@ -93,14 +100,14 @@ class TypesenseIndexWriter:
     def delete(self, index: str, document_ids: Sequence[str]) -> None:
         """See ``IndexWriter.delete``."""
         self._check(index)
-        _check_safe(document_ids)
+        check_safe(document_ids)
         for ids in _chunks(document_ids):
             self._delete(index, f"id:=[{','.join(ids)}]")
 
     def delete_older(self, index: str, roots: Sequence[RootKey], sequence: int) -> int:
         """See ``IndexWriter.delete_older``."""
         self._check(index)
-        _check_safe(roots)
+        check_safe(roots)
         return sum(
             self._delete(index, f"(root:=[{','.join(keys)}]) && (_seq:<{sequence:d})")
             for keys in _chunks(roots)
@@ -112,7 +119,7 @@ class TypesenseIndexWriter:
         """See ``IndexWriter.count_of_roots``."""
         for index in indexes:
             self._check(index)
-        _check_safe(roots)
+        check_safe(roots)
         if not indexes or not roots:
             return [0] * len(indexes)
         wanted = f"root:=[{','.join(roots)}]"
@@ -199,16 +206,11 @@ def _check_answer(index: str, answer: dict[str, Any]) -> None:
     is_unknown_field = "field" in detail
     if code == 404 and not is_unknown_field:  # noqa: PLR2004  (HTTP's not found)
         raise NotFoundError("index", index)
+    if code in _REFUSED_KEY_CODES:
+        raise FencedError(f"typesense: the key is refused ({detail})")
     if code in _POISON_CODES or is_unknown_field:
         raise DependencyRejectedError(NAME, detail)
     raise DependencyUnavailableError(NAME, detail)
-
-
-def _check_safe(values: Sequence[str]) -> None:
-    """Let nothing into a filter that could mean something there."""
-    for value in values:
-        if _SAFE.fullmatch(value) is None:
-            raise DependencyRejectedError(NAME, f"{value!r} is not a safe id")
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -243,7 +245,7 @@ def _slices(documents: Sequence[Document]) -> Iterator[Slice]:
 
 
 def _encode(document: Document) -> tuple[bytes, str | None]:
-    if _SAFE.fullmatch(str(document.get("id", ""))) is None:
+    if SAFE.fullmatch(str(document.get("id", ""))) is None:
         return b"", "the id is missing or not safe"
     for name, value in document.items():
         # orjson would write null, and the engine would take it for absent.

@@ -3,15 +3,17 @@
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from datetime import timedelta
 from typing import Any, cast
 
 from typing_extensions import override
 
 from catalog.describe import describe
+from catalog.errors import CatalogError, FencedError
 from catalog.models.ids import ObjectKey
 from catalog.repositories.base import AssetRepository, RecordReader
-from catalog.repositories.index_state import FeedPosition, GenerationState
+from catalog.repositories.index_state import FeedPosition, Generation, GenerationState
 from catalog.search.base import IndexName
 from catalog.search.projection import documents_of, tag_document_id
 from catalog.search.values import tag_key
@@ -20,6 +22,8 @@ from indexer.health import Health
 from indexer.indexing import Indexing
 from indexer.intake_directory import Intake
 from indexer.ports import Ports
+from indexer.reconcile import IndexReconciler
+from indexer.requests import Answered
 from tests.unit.indexer.world import (
     POISON,
     TOXIC,
@@ -50,8 +54,8 @@ class NoStatus:
         """Forget it."""
 
 
-def ports_to(world: World) -> Ports:
-    engine = Engine(world)
+def ports_to(world: World, epoch: int | None = None) -> Ports:
+    engine = Engine(world, epoch)
     return Ports(
         clock=world.clock,
         assets=cast("AssetRepository", Rows(world)),
@@ -73,6 +77,8 @@ def ports_to(world: World) -> Ports:
         linger_seconds=0.0,
         rescan_every=timedelta(seconds=60),
         storage_directory=None,
+        rollback_window=timedelta(minutes=1),
+        make_pool=InOrder,
     )
 
 
@@ -103,19 +109,97 @@ class ScriptedCapture(Capture):
         return [Captured(tuple(changes), self.stream.position, now)]
 
 
-def run_process(world: World, between: Callable[[threading.Event], int]) -> None:
-    """Run one indexer process until it stops or crashes."""
-    stop = threading.Event()
-    ports = ports_to(world)
+class InOrder(Executor):
+    """Does what it is given at once: one order of steps, so a seed tells all."""
+
+    def __init__(self, workers: int, name: str) -> None:
+        del workers, name
+
+    @override
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> "Future[Any]":
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except CatalogError as exc:
+            future.set_exception(exc)
+        return future
+
+
+class ScriptedTerm:
+    """A term that lasts until it is told to end."""
+
+    def __init__(self, epoch: int) -> None:
+        self.stop = threading.Event()
+        self.epoch = epoch
+        self.owner = f"process {epoch}"
+        self.is_over = False
+
+    def is_held(self) -> bool:
+        return not self.is_over
+
+    def check(self) -> None:
+        if self.is_over:
+            raise FencedError("the term is over")
+
+
+class NoSweeps:
+    """``SweepRunner`` that has nothing to do."""
+
+    def reconcile(self, arguments: dict[str, Any], answered: Answered) -> None:
+        del arguments
+        answered(True, "nothing differs")  # noqa: FBT003
+
+    def run(self, sweep: str, answered: Answered) -> None:
+        answered(False, f"there is no {sweep}")  # noqa: FBT003
+
+
+def run_process(
+    world: World,
+    between: Callable[[threading.Event], int],
+    *,
+    term: ScriptedTerm | None = None,
+    ports: Ports | None = None,
+    patience: int = 10_000,
+) -> Health:
+    """Run one indexer process, which leads, until it stops or crashes.
+
+    ``patience`` is how often it may retry anything before it is told to stop.
+    """
+    left = patience
+
+    def jitter() -> float:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            leading.stop.set()
+        return 0.5
+
+    world.epoch += 1
+    leading = term or ScriptedTerm(world.epoch)
+    ports = ports or ports_to(world)
     intake = Intake(store=ports.store, objects=ports.objects, clock=ports.clock)
+    health = Health(world.clock)
     Indexing(
         ports,
+        term=leading,
         list_store=intake.ensure_listed,
-        health=Health(world.clock),
-        stop=stop,
-        jitter=lambda: 0.5,
-        make_capture=lambda: ScriptedCapture(world, lambda: between(stop)),
+        health=health,
+        jitter=jitter,
+        comparison=IndexReconciler(assets=ports.assets, admin=ports.index_admin),
+        sweeps=NoSweeps(),
+        make_capture=lambda: ScriptedCapture(world, lambda: between(leading.stop)),
     ).run()
+    return health
+
+
+def _live(world: World) -> list[Generation]:
+    return [
+        g
+        for g in world.generations.values()
+        if g.state not in {GenerationState.DROPPED, GenerationState.RETIRING}
+    ]
 
 
 def until_quiet(world: World) -> Callable[[threading.Event], int]:
@@ -133,7 +217,8 @@ def until_quiet(world: World) -> Callable[[threading.Event], int]:
             and serving[-1].position is not None
             and serving[-1].position.cluster_time >= newest
             and not serving[-1].is_degraded
-            and not world.requests
+            and not world.open_requests()
+            and len(serving) == len(_live(world))
         )
         idle = idle + 1 if is_done else 0
         if idle > 5:

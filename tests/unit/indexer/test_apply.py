@@ -1,16 +1,20 @@
 """Single promises of the apply step that the simulation would blur."""
 
+import copy
 import threading
+from dataclasses import replace
 
 import pytest
 
 from catalog.clock import ManualClock
+from catalog.errors import FencedError
 from catalog.models.ids import JobId, ObjectKey, UserId
 from catalog.models.job import Job, JobImage, JobMetadata, JobVersion
-from catalog.repositories.index_state import IndexRequest
+from catalog.repositories.index_state import RequestState
 from catalog.search.base import IndexName
-from indexer.documents import FuseBlownError
+from catalog.search.schema import schema_hash
 from tests.unit.indexer.processes import (
+    ScriptedTerm,
     actual_index,
     assemblyai,
     expected_index,
@@ -154,12 +158,20 @@ def test_a_store_that_is_away_does_not_hold_job_updates_up() -> None:
     assert world.dirty[1].reason == "storage does not answer"
 
 
-def test_refusals_by_the_hundred_blow_the_fuse() -> None:
+def test_refusals_by_the_hundred_blow_the_fuse_and_nothing_is_acknowledged() -> None:
     world = World()
     world.put_job(1, image_job("job1", prompt=POISON, n=300))
 
-    with pytest.raises(FuseBlownError):
-        run_process(world, until_quiet(world))
+    health = run_process(world, until_quiet(world), patience=5)
+
+    told = health.status(dirty=0, dead_letters=0, documents={}, beat_at=START)
+    assert told.problem == "300 of 300 documents were refused"
+    assert world.letters == {}
+    assert world.generations[1].done == 0
+
+    world.put_job(1, image_job("job1", prompt="fine", n=300))
+    run_process(world, until_quiet(world))
+    assert actual_index(world) == expected_index(world)
 
 
 def test_lost_history_is_repaired_and_never_skipped() -> None:
@@ -173,15 +185,146 @@ def test_lost_history_is_repaired_and_never_skipped() -> None:
     assert not any(g.is_degraded for g in world.generations.values())
 
 
-def test_a_reindex_builds_a_new_generation_and_drops_the_old_one() -> None:
+def states_of(world: World) -> list[str]:
+    return [g.state.value for _, g in sorted(world.generations.items())]
+
+
+def test_a_reindex_keeps_the_generation_before_to_go_back_to() -> None:
     world = busy_world()
-    world.requests.append(IndexRequest("r", "reindex", START))
+    asked = world.ask("reindex")
 
     run_process(world, until_quiet(world))
 
-    assert [g.state for _, g in sorted(world.generations.items())] == [
-        "dropped",
-        "serving",
-    ]
+    assert states_of(world) == ["retiring", "serving"]
+    assert world.requests[asked].state is RequestState.DONE
+    assert world.requests[asked].outcome == "Generation 2 serves."
+    assert actual_index(world) == expected_index(world)
+
+
+def test_both_generations_are_kept_in_step_until_the_older_one_retires() -> None:
+    world = busy_world()
+    world.ask("reindex")
+    run_process(world, until_quiet(world))
+    world.put_job(3, image_job("job3", name="changed after the swap", n=4))
+    run_process(world, until_quiet(world))
+    world.ask("rollback")
+
+    run_process(world, until_quiet(world))
+
+    assert states_of(world) == ["serving", "retiring"]
+    assert actual_index(world) == expected_index(world)
+
+    world.clock.advance(61)
+    run_process(world, until_quiet(world))
+    assert states_of(world) == ["serving", "dropped"]
     assert len(world.indexes) == len(IndexName)
+
+
+def test_there_is_nothing_to_roll_back_to_at_first() -> None:
+    world = busy_world()
+    asked = world.ask("rollback")
+
+    run_process(world, until_quiet(world))
+
+    assert world.requests[asked].state is RequestState.FAILED
+    assert world.requests[asked].outcome == (
+        "There is no earlier generation to go back to."
+    )
+
+
+def test_another_schema_is_built_by_itself_and_not_again_once_refused() -> None:
+    world = busy_world()
+    older = replace(world.generations[1], schema_hash="0" * 8)
+    world.generations[1] = older
+    rename(world, schema_hash(), older.schema_hash)
+
+    run_process(world, until_quiet(world))
+    assert states_of(world) == ["retiring", "serving"]
+    assert world.generations[2].reason == "schema"
+
+    world.ask("rollback")
+    run_process(world, until_quiet(world))
+    run_process(world, until_quiet(world))
+    assert states_of(world) == ["serving", "retiring"]
+    assert actual_index(world) == expected_index(world)
+
+
+def rename(world: World, old: str, new: str) -> None:
+    """Give indexes the schema hash that their generation bears."""
+    for name in list(world.indexes):
+        world.indexes[name.replace(old, new)] = world.indexes.pop(name)
+    for kind, name in world.aliases.items():
+        world.aliases[kind] = name.replace(old, new)
+
+
+def test_a_lost_index_is_built_anew() -> None:
+    world = busy_world()
+    run_process(world, until_quiet(world))
+    world.indexes.clear()
+
+    run_process(world, until_quiet(world))
+
+    assert states_of(world) == ["dropped", "serving"]
+    assert world.generations[2].reason == "lost"
+    assert actual_index(world) == expected_index(world)
+
+
+def test_a_leader_whose_term_is_over_writes_nothing_more() -> None:
+    world = busy_world()
+    run_process(world, until_quiet(world))
+    world.put_job(3, image_job("job3", name="changed"))
+    term = ScriptedTerm(world.epoch + 1)
+    before = copy.deepcopy((world.indexes, world.rows, world.generations))
+
+    def lose(stop: threading.Event) -> int:
+        del stop
+        term.is_over = True
+        return 10
+
+    with pytest.raises(FencedError):
+        run_process(world, lose, term=term)
+
+    assert (world.indexes, world.rows) == before[:2]
+
+
+def test_a_later_leader_fences_the_checkpoint() -> None:
+    world = busy_world()
+    run_process(world, until_quiet(world))
+    world.put_job(3, image_job("job3", name="changed"))
+    late = ScriptedTerm(world.epoch)
+
+    def overtaken(stop: threading.Event) -> int:
+        del stop
+        world.generations[1] = replace(world.generations[1], epoch=99)
+        return 10
+
+    with pytest.raises(FencedError):
+        run_process(world, overtaken, term=late)
+
+
+def test_a_short_oplog_has_changes_noted_first_and_applied_then() -> None:
+    world = busy_world()
+    run_process(world, until_quiet(world))
+    settled = world.generations[1].settled_time
+    for n in range(30):
+        world.put_job(100 + n, image_job(f"late{n}"))
+    # Nine tenths of what the server remembers lie before our position.
+    position = world.generations[1].position
+    assert position is not None
+    world.oldest_event = position.cluster_time - 2
+    quiet, seen = until_quiet(world), []
+
+    def between(stop: threading.Event) -> int:
+        seen.append((len(world.dirty), world.generations[1].settled_time))
+        quiet(stop)
+        return 5
+
+    run_process(world, between)
+
+    spilled = [at for dirty, at in seen if dirty > 5]
+    assert spilled, "nothing was spilled"
+    # Five changes were applied before the first look at the oplog.
+    assert max(spilled) <= settled + 5, "said to be settled while roots wait"
+    assert world.generations[1].settled_time > settled
+    assert "spilled" not in {one.reason for one in world.dirty.values()}
     assert actual_index(world) == expected_index(world)

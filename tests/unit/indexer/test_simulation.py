@@ -9,7 +9,6 @@ import pytest
 from catalog.models.ids import JobId, ObjectKey, UserId
 from catalog.models.job import Job, JobImage, JobMetadata, JobType, JobVersion
 from catalog.models.stored import Annotation
-from catalog.repositories.index_state import IndexRequest
 from indexer.intake_directory import Intake
 from tests.unit.indexer.processes import (
     actual_index,
@@ -92,7 +91,7 @@ class Life:
             self._put(self.random.choice(keys), self.random.random())
 
     def reindex(self) -> None:
-        self.world.requests.append(IndexRequest("r", "reindex", START))
+        self.world.ask("reindex")
 
     def _put(self, key: ObjectKey, luck: float) -> None:
         words = ["wildfires", "garden", f"number {luck}", POISON]

@@ -9,14 +9,16 @@ from catalog.clock import ManualClock
 from catalog.errors import (
     ConflictError,
     DependencyUnavailableError,
+    FencedError,
     HistoryLostError,
     NotFoundError,
 )
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
+from catalog.models.page import Page
 from catalog.models.stored import Annotation, Extraction, StoredObject
-from catalog.repositories.base import RecordBatch, RootBundle, RootId
+from catalog.repositories.base import RecordBatch, RootBundle, RootId, RowProof, TagUse
 from catalog.repositories.index_state import (
     Change,
     ChangeKind,
@@ -26,8 +28,12 @@ from catalog.repositories.index_state import (
     Generation,
     GenerationState,
     IndexRequest,
+    LetterQuery,
+    RequestState,
 )
 from catalog.search.base import Document, IndexName, LineResult
+from catalog.search.generation import kind_of
+from catalog.search.schema import FIELDS
 from catalog.storage.base import ObjectInfo
 from catalog.storage.keys import parse_key
 
@@ -48,9 +54,12 @@ class Faults:
     crash_in: int = -1
     fail: Callable[[], bool] = lambda: False
     steps: int = 0
+    pause: Callable[[str], None] = lambda _: None
+    """Called at every step; may hold the process up while others go on."""
 
     def step(self, what: str, dependency: str = "mongodb") -> None:
         self.steps += 1
+        self.pause(what)
         if self.crash_in >= 0:
             self.crash_in -= 1
             if self.crash_in < 0:
@@ -83,10 +92,27 @@ class World:
     generations: dict[int, Generation] = field(default_factory=dict)
     dirty: dict[int, DirtyRoot] = field(default_factory=dict)
     letters: dict[int, DeadLetter] = field(default_factory=dict)
-    requests: list[IndexRequest] = field(default_factory=list)
+    requests: dict[str, IndexRequest] = field(default_factory=dict)
+    epoch: int = 0
+    fence: int = 0
+    """The engine refuses writes of leaders of smaller epochs."""
+    stale: dict[str, dict[str, Document]] = field(default_factory=dict)
+    """What reads of an engine show that has not replayed its log yet."""
     oldest_event: int = 0
     store_fails: int = 0
     """How many of the next calls of the store fail."""
+
+    # --- what the engine does ------------------------------------------------------
+
+    def restart_engine(self, share: float) -> None:
+        """Kill the engine: reads show only a share of what was acknowledged."""
+        for index, held in self.indexes.items():
+            kept = list(held.items())[: round(len(held) * share)]
+            self.stale[index] = dict(kept)
+
+    def replay(self, index: str) -> None:
+        """An acknowledged write proves that all before it are there."""
+        self.stale.pop(index, None)
 
     # --- what others do ------------------------------------------------------------
 
@@ -109,6 +135,16 @@ class World:
         self.events.append(
             Change(ChangeKind.STRUCTURE, "jobs", None, self.cluster_time)
         )
+
+    def ask(self, action: str, **arguments: object) -> str:
+        """Ask the indexer for something; returns the request's id."""
+        name = f"{action}-{len(self.requests)}"
+        self.requests[name] = IndexRequest(name, action, START, arguments)
+        return name
+
+    def open_requests(self) -> tuple[IndexRequest, ...]:
+        is_open = {RequestState.WAITING, RequestState.RUNNING}
+        return tuple(r for r in self.requests.values() if r.state in is_open)
 
     def lose_history(self) -> None:
         """Everything that happened until now falls off the oplog."""
@@ -245,7 +281,12 @@ class Records:
                 return self.roots_of_keys([key for key, _ in ids])
 
     def rows_with_tag(
-        self, owner_key: str, tag_key: str, *, excluding_roots: Sequence[RootId]
+        self,
+        owner_key: str,
+        tag_key: str,
+        *,
+        excluding_roots: Sequence[RootId],
+        excluding_rows: Sequence[DocumentId] = (),
     ) -> frozenset[str]:
         self.world.faults.step("rows_with_tag")
         return frozenset(
@@ -254,6 +295,7 @@ class Records:
             if row.owner_key == owner_key
             and tag_key in row.tag_keys
             and row.root not in excluding_roots
+            and row.document_id not in excluding_rows
             for key in row.acl
         )
 
@@ -310,13 +352,67 @@ class Rows:
         self.world = world
 
     def replace(
-        self, rows: Iterable[AssetRow], *, delete: Iterable[DocumentId] = ()
-    ) -> None:
+        self,
+        rows: Iterable[AssetRow],
+        *,
+        delete: Iterable[DocumentId] = (),
+        not_after: int | None = None,
+    ) -> int:
+        later = 0
         for row in rows:
             self.world.faults.step("assets.replace")  # torn: not all at once
-            self.world.rows[row.document_id] = row
+            if found := self._later(row.document_id, not_after):
+                later = max(later, found)
+            else:
+                self.world.rows[row.document_id] = row
         for document_id in delete:
-            self.world.rows.pop(document_id, None)
+            if found := self._later(document_id, not_after):
+                later = max(later, found)
+            else:
+                self.world.rows.pop(document_id, None)
+        return later
+
+    def _later(self, document_id: DocumentId, sequence: int | None) -> int:
+        old = self.world.rows.get(document_id)
+        is_later = sequence is not None and old is not None and old.sequence > sequence
+        return old.sequence if old is not None and is_later else 0
+
+    def rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
+        self.world.faults.step("assets.rows")
+        found = (self.world.rows.get(one) for one in document_ids)
+        return tuple(row for row in found if row is not None)
+
+    def proofs(self, buckets: range) -> Iterator[RowProof]:
+        self.world.faults.step("assets.proofs")
+        every = [_proof(row) for row in self.world.rows.values()]
+        return iter([p for p in every if int(p.root_key[-2:], 16) in buckets])
+
+    def tag_uses(self) -> Iterator[TagUse]:
+        self.world.faults.step("assets.tag_uses")
+        uses: dict[tuple[str, str], tuple[set[str], RootId]] = {}
+        for row in self.world.rows.values():
+            for key in row.tag_keys if row.acl else ():
+                acl, _ = uses.setdefault((row.owner_key, key), (set(), row.root))
+                acl.update(row.acl)
+        for (owner, key), (acl, root) in uses.items():
+            yield TagUse(owner, key, frozenset(acl), root)
+
+    def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
+        self.world.faults.step("assets.proofs_of")
+        rows = self.world.rows.values()
+        return tuple(_proof(row) for row in rows if row.root_key in root_keys)
+
+
+def _proof(row: AssetRow) -> RowProof:
+    return RowProof(
+        row.document_id,
+        row.root,
+        row.root_key,
+        row.document_hash,
+        row.segment_count,
+        row.sequence,
+        bool(row.acl),
+    )
 
 
 class Store:
@@ -387,21 +483,37 @@ class Store:
 
 
 class Engine:
-    """``IndexWriter`` and ``IndexAdmin`` over the world."""
+    """``IndexWriter`` and ``IndexAdmin`` over the world.
 
-    def __init__(self, world: World) -> None:
+    Writes whose answer is lost may be applied late, but before any write that is
+    acknowledged afterwards; reads of an engine that has just restarted show an older
+    state, until a write is acknowledged (both measured on the real one).
+    """
+
+    def __init__(self, world: World, epoch: int | None = None) -> None:
         self.world = world
+        self.epoch = epoch
 
-    def _index(self, index: str) -> dict[str, Document]:
+    def _index(self, index: str, *, is_write: bool = False) -> dict[str, Document]:
         if index not in self.world.indexes:
             raise NotFoundError("index", index)
+        if is_write:
+            self._check()
+            self.world.replay(index)
+        elif index in self.world.stale:
+            return self.world.stale[index]
         return self.world.indexes[index]
 
+    def _check(self) -> None:
+        if self.epoch is not None and self.epoch < self.world.fence:
+            raise FencedError("the key was revoked")
+
     def upsert(self, index: str, documents: Sequence[Document]) -> list[LineResult]:
-        held = self._index(index)
+        held = self._index(index, is_write=True)
         results = []
         for document in documents:
             self.world.faults.step("upsert", "typesense")  # torn imports
+            self._check()
             identifier = document["id"]
             texts = (document.get("prompt"), document.get("text"))
             if any(POISON in (text or "") for text in texts) or TOXIC in document.get(
@@ -417,11 +529,11 @@ class Engine:
     def delete(self, index: str, document_ids: Sequence[str]) -> None:
         for identifier in document_ids:
             self.world.faults.step("delete", "typesense")
-            self._index(index).pop(identifier, None)
+            self._index(index, is_write=True).pop(identifier, None)
 
     def delete_older(self, index: str, roots: Sequence[RootKey], sequence: int) -> int:
         self.world.faults.step("delete_older", "typesense")
-        held = self._index(index)
+        held = self._index(index, is_write=True)
         old = [
             i for i, d in held.items() if d["root"] in roots and d["_seq"] < sequence
         ]
@@ -440,7 +552,7 @@ class Engine:
 
     def barrier(self, index: str) -> None:
         self.world.faults.step("barrier", "typesense")
-        self._index(index)
+        self._index(index, is_write=True)
 
     def engine_version(self) -> str:
         return "0.24.1"
@@ -468,9 +580,35 @@ class Engine:
     def count(self, index: str) -> int:
         return len(self._index(index))
 
-    def export(self, index: str, fields: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+    def use_key(self, key: str) -> None:
+        """Any key will do."""
+
+    def fields(self, index: str) -> Mapping[str, tuple[str, bool]]:
+        self._index(index)
+        return {
+            field.name: (field.type, field.optional) for field in FIELDS[kind_of(index)]
+        }
+
+    def shadowed_aliases(self) -> tuple[str, ...]:
+        return ()
+
+    def export(
+        self,
+        index: str,
+        fields: Sequence[str],
+        *,
+        buckets: range | None = None,
+        ids: Sequence[str] | None = None,
+        roots: Sequence[RootKey] | None = None,
+    ) -> Sequence[Mapping[str, Any]]:
         self.world.faults.step("export", "typesense")
-        return [{f: d.get(f) for f in fields} for d in self._index(index).values()]
+        return [
+            {f: d.get(f) for f in ("id", *fields)}
+            for i, d in self._index(index).items()
+            if (ids is None or i in ids)
+            and (roots is None or d.get("root") in roots)
+            and (buckets is None or d.get("_bucket") in buckets)
+        ]
 
 
 class Generations:
@@ -479,20 +617,26 @@ class Generations:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def latest(self) -> Generation | None:
-        alive = [g for g in self.all() if g.state is not GenerationState.DROPPED]
-        return alive[-1] if alive else None
-
     def all(self) -> tuple[Generation, ...]:
         return tuple(g for _, g in sorted(self.world.generations.items()))
 
-    def save(self, generation: Generation) -> None:
+    def save(self, *generations: Generation) -> None:
         self.world.faults.step("save")
-        old = self.world.generations.get(generation.number)
-        before = old.position.cluster_time if old and old.position else 0
-        if generation.position and generation.position.cluster_time < before:
-            raise ConflictError("backwards")
-        self.world.generations[generation.number] = generation
+        for generation in generations:
+            old = self.world.generations.get(generation.number)
+            if old is not None and old.epoch > generation.epoch:
+                raise FencedError("a later leader")
+            before = old.position.cluster_time if old and old.position else 0
+            is_back = generation.position and generation.position.cluster_time < before
+            if is_back and not generation.is_degraded:
+                raise ConflictError("backwards")
+        self.world.generations |= {one.number: one for one in generations}
+
+    def settled(self) -> tuple[int, int]:
+        for one in self.all():
+            if one.state is GenerationState.SERVING:
+                return one.number, one.settled_time
+        return 0, 0
 
 
 class Dirty:
@@ -521,8 +665,8 @@ class Dirty:
         for root in roots:
             self.world.dirty.pop(root, None)
 
-    def count(self) -> int:
-        return len(self.world.dirty)
+    def count(self, reason: str | None = None) -> int:
+        return sum(reason in {None, d.reason} for d in self.world.dirty.values())
 
 
 class Letters:
@@ -543,8 +687,19 @@ class Letters:
         for root in roots:
             self.world.letters.pop(root, None)
 
-    def page(self, limit: int) -> tuple[DeadLetter, ...]:
-        return tuple(self.world.letters.values())[:limit]
+    def page(
+        self,
+        limit: int,
+        query: LetterQuery | None = None,
+        page_token: str | None = None,
+    ) -> Page[DeadLetter]:
+        del query, page_token
+        found = tuple(self.world.letters.values())
+        return Page(found[:limit], len(found))
+
+    def roots(self, query: LetterQuery) -> Iterator[RootId]:
+        del query
+        return iter(tuple(self.world.letters))
 
     def count(self) -> int:
         return len(self.world.letters)
@@ -557,10 +712,21 @@ class Requests:
         self.world = world
 
     def add(self, request: IndexRequest) -> None:
-        self.world.requests.append(request)
+        self.world.requests.setdefault(request.request_id, request)
 
-    def take(self) -> IndexRequest | None:
-        return self.world.requests.pop(0) if self.world.requests else None
+    def find(self, request_id: str) -> IndexRequest | None:
+        return self.world.requests.get(request_id)
+
+    def page(self, limit: int) -> tuple[IndexRequest, ...]:
+        return tuple(self.world.requests.values())[:limit]
+
+    def open(self) -> tuple[IndexRequest, ...]:
+        self.world.faults.step("requests.open")
+        return self.world.open_requests()
+
+    def update(self, request: IndexRequest) -> None:
+        self.world.faults.step("requests.update")
+        self.world.requests[request.request_id] = request
 
 
 class Stream:
@@ -596,6 +762,9 @@ class Feed:
 
     def current(self) -> FeedPosition:
         return FeedPosition(None, self.world.cluster_time, "p", "r")
+
+    def oldest(self) -> int:
+        return self.world.oldest_event
 
     def open(self, position: FeedPosition) -> Stream:
         if position.cluster_time < self.world.oldest_event:
