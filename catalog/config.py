@@ -94,6 +94,32 @@ class Settings(BaseSettings):
         ge=1,
         description="How often the whole store is listed and compared, in seconds.",
     )
+    reconcile_seconds: int = Field(
+        default=3600,
+        ge=60,
+        description="How often record, read model and index are compared, in seconds. "
+        "It takes a quarter of one core's time at most.",
+    )
+    reindex_seconds: int = Field(
+        default=0,
+        ge=0,
+        description="How often the index is built anew by itself, in seconds; 0 for "
+        "never, since reconciling makes it unnecessary.",
+    )
+    rollback_seconds: int = Field(
+        default=3600,
+        ge=0,
+        description="How long the generation that served before is kept in step, so "
+        "that `catalog rollback` can go back to it, in seconds. It needs its memory "
+        "in Typesense for that long; 0 drops it at once.",
+    )
+    lease_seconds: int = Field(
+        default=10,
+        ge=3,
+        le=300,
+        description="How long the leading indexer's lease lasts without being "
+        "renewed, in seconds: a hot standby takes over after that time at most.",
+    )
     linger_ms: int = Field(
         default=10,
         ge=0,

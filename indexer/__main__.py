@@ -41,6 +41,10 @@ def ports_of(catalog: Catalog) -> Ports:
         dead_letters=catalog.dead_letters,
         index_status=catalog.index_status,
         index_requests=catalog.index_requests,
+        leases=catalog.leases,
+        sweeps=catalog.sweeps,
+        reconciles=catalog.reconciles,
+        index_keys=catalog.index_keys,
         store=catalog.store,
         index_writer=catalog.index_writer,
         index_admin=catalog.index_admin,
@@ -49,6 +53,10 @@ def ports_of(catalog: Catalog) -> Ports:
         index_prefix=settings.index_prefix,
         linger_seconds=settings.linger_ms / 1000,
         rescan_every=timedelta(seconds=settings.rescan_seconds),
+        reconcile_every=timedelta(seconds=settings.reconcile_seconds),
+        reindex_every=timedelta(seconds=settings.reindex_seconds) or None,
+        rollback_window=timedelta(seconds=settings.rollback_seconds),
+        lease_ttl=timedelta(seconds=settings.lease_seconds),
         storage_directory=(
             Path(unquote(place.path)) if place.scheme == "file" else None
         ),

@@ -23,6 +23,7 @@ from indexer.batching import Echoes, identity_of, slices, unique_by
 from indexer.capture import Capture, Captured
 from indexer.checkpoint import LiveSet
 from indexer.documents import FORCED, LIVE
+from indexer.findings import Mender
 from indexer.health import Health
 from indexer.pipeline import Pipeline, Settled
 from indexer.repair import Repair
@@ -64,6 +65,7 @@ class Follower:
         repair: Repair,
         rollout: Rollout,
         desk: RequestDesk,
+        mender: Mender,
         make_capture: Callable[[], Capture],
         steady: Steady,
         echoes: Echoes,
@@ -83,6 +85,7 @@ class Follower:
             repair: Rescans them in place.
             rollout: Builds and swaps them.
             desk: What others ask for.
+            mender: Mends what reconciling found.
             make_capture: Makes a capture that has not started.
             steady: Retries.
             echoes: Changes that are our own.
@@ -100,6 +103,7 @@ class Follower:
         self._repair = repair
         self._rollout = rollout
         self._desk = desk
+        self._mender = mender
         self._make_capture = make_capture
         self._steady = steady
         self._echoes = echoes
@@ -227,7 +231,8 @@ class Follower:
         """Look for dirty roots and requests; all that is on its way comes first."""
         self._pipeline.finish()
         self._apply_due()
-        if self._desk.look():
+        must_rescan = self._mender.mend()
+        if self._desk.look() or must_rescan:
             self._rescan()
         self._rollout.retire_due()
         if self._clock.monotonic() >= self._measure_at:

@@ -17,18 +17,20 @@ from indexer.apply import Applier
 from indexer.batching import Echoes
 from indexer.capture import Capture
 from indexer.checkpoint import LiveSet, target_of
+from indexer.findings import Findings, Mender
 from indexer.follow import Follower
 from indexer.health import Health
 from indexer.learning import Learner
 from indexer.marks import Marks
 from indexer.pipeline import Pipeline
 from indexer.ports import Ports
+from indexer.reconcile import IndexReconciler
 from indexer.repair import Repair
 from indexer.requests import RequestDesk, SweepRunner
 from indexer.rollout import Rollout, new_generation
 from indexer.steady import Steady, StoppedError
 from indexer.term import Term
-from indexer.verify import Comparison, Verifier
+from indexer.verify import Verifier
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +51,8 @@ class Indexing:
         list_store: Callable[[], None],
         health: Health,
         jitter: Callable[[], float],
-        comparison: Comparison,
+        comparison: IndexReconciler,
+        findings: Findings,
         sweeps: SweepRunner,
         make_capture: Callable[[], Capture] | None = None,
     ) -> None:
@@ -61,7 +64,8 @@ class Indexing:
             list_store: Brings ``objects`` up to date.
             health: Where facts go.
             jitter: Gives random numbers from 0 to 1.
-            comparison: Compares a new generation with the read model.
+            comparison: Compares generations with the read model.
+            findings: What it found beside the loop.
             sweeps: Does what is asked for beside the loop.
             make_capture: Another source of changes than a thread on the feed.
         """
@@ -72,6 +76,7 @@ class Indexing:
         self._stop = term.stop
         self._jitter = jitter
         self._comparison = comparison
+        self._findings = findings
         self._sweeps = sweeps
         self._prefix = ports.index_prefix
         self._echoes = Echoes()
@@ -294,6 +299,13 @@ class Indexing:
             repair=repair,
             rollout=rollout,
             desk=desk,
+            mender=Mender(
+                self._findings,
+                live=live,
+                reconciler=self._comparison,
+                repair=repair,
+                steady=steady,
+            ),
             make_capture=self._make_capture,
             steady=steady,
             echoes=self._echoes,

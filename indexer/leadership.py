@@ -10,23 +10,31 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from catalog.clock import Clock
 from catalog.errors import CatalogError, DependencyError, FencedError
-from catalog.repositories.index_control import Lease, LeaseRepository
+from catalog.repositories.index_control import LeaseRepository
 from catalog.search.base import IndexKeys, IndexWriter
+from indexer.leader_term import NOT_RENEWED, LeaderTerm
 from indexer.retry import backoff_seconds
 
 log = logging.getLogger(__name__)
+
+KEY_LIFE = timedelta(seconds=60)
+_NEXT_KEY_SECONDS = KEY_LIFE.total_seconds() / 2
+_GRACE_SECONDS = 5.0
+"""How long a superseded key lives on: requests that were being built may bear it."""
 
 _RENEW_SHARE = 0.3
 _TRUST_SHARE = 2 / 3
 """Shares of the lease's time: when it is renewed; how long it is trusted without."""
 
-_KEY_LIFE = timedelta(seconds=60)
 _STANDBY_SECONDS = 1.0
+_WATCH_SECONDS = 0.1
+_SAID_AFTER = 2
+"""Attempts after which a trouble is worth a warning."""
 
 
 def owner_name() -> str:
@@ -34,51 +42,11 @@ def owner_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
 
 
-class LeaderTerm:
-    """See ``indexer.term.Term``; made by ``Leadership`` alone."""
+Loop = Iterator[float]
+"""A loop of steps; between two of them it waits so many seconds."""
 
-    def __init__(self, lease: Lease, *, clock: Clock, trusted_until: float) -> None:
-        """Begin; ``trusted_until`` is monotonic."""
-        self.stop = threading.Event()
-        self._lease = lease
-        self._clock = clock
-        self._trusted_until = trusted_until
-
-    @property
-    def lease(self) -> Lease:
-        """As it was last renewed."""
-        return self._lease
-
-    @property
-    def epoch(self) -> int:
-        """See ``Term.epoch``."""
-        return self._lease.epoch
-
-    @property
-    def owner(self) -> str:
-        """See ``Term.owner``."""
-        return self._lease.owner
-
-    def is_held(self) -> bool:
-        """See ``Term.is_held``."""
-        # The clock goes on while a process is paused, so a sleeper knows at once.
-        return self._clock.monotonic() < self._trusted_until
-
-    def check(self) -> None:
-        """See ``Term.check``."""
-        if not self.is_held():
-            self.stop.set()
-            raise FencedError(f"epoch {self.epoch}: the lease was not renewed in time")
-
-    def extend(self, lease: Lease, trusted_until: float) -> None:
-        """The lease has been renewed."""
-        self._lease = lease
-        self._trusted_until = trusted_until
-
-    def end(self) -> None:
-        """The lease is another process's, or of nobody."""
-        self._trusted_until = float("-inf")
-        self.stop.set()
+StartLoop = Callable[[str, Loop, threading.Event], None]
+"""Starts a named loop beside the caller, which ends once the event is set."""
 
 
 class Leadership:
@@ -94,6 +62,7 @@ class Leadership:
         ttl: timedelta,
         jitter: Callable[[], float],
         owner: str | None = None,
+        start_loop: StartLoop | None = None,
     ) -> None:
         """Contend for nothing yet.
 
@@ -105,6 +74,7 @@ class Leadership:
             ttl: How long a lease lasts; a takeover takes that long at most.
             jitter: Gives random numbers from 0 to 1.
             owner: Unique per process start.
+            start_loop: Another way to run loops than in threads.
         """
         self._leases = leases
         self._keys = keys
@@ -113,28 +83,36 @@ class Leadership:
         self._ttl = ttl
         self._jitter = jitter
         self._owner = owner or owner_name()
-        self._is_said = False
+        self._start_loop = start_loop or self._start_thread
+        self._is_standing_by = False
 
     def run(self, work: Callable[[LeaderTerm], None], stop: threading.Event) -> None:
         """Lead whenever it is our turn, until ``stop`` is set.
 
         Args:
-            work: Leads until ``term.stop`` is set; called in this thread.
+            work: Leads until ``term.stop`` is set; called in this thread, and nothing
+                of it may go on when it has returned.
             stop: The process is to end; ``term.stop`` is set then as well.
 
         Raises:
             Exception: Whatever ``work`` raises but ``FencedError``.
         """
+        short_terms = 0
         while not stop.is_set():
             term = self._contend()
             if term is None:
-                pause = _STANDBY_SECONDS * (0.5 + self._jitter())
-                self._clock.wait(stop, pause)
+                self._clock.wait(stop, _STANDBY_SECONDS * (0.5 + self._jitter()))
                 continue
+            began_at = self._clock.monotonic()
             try:
                 self._lead(term, work, stop)
             except FencedError as exc:
                 log.warning("led no longer", extra={"error": str(exc)})
+            lasted = self._clock.monotonic() - began_at
+            short_terms = short_terms + 1 if lasted < self._ttl.total_seconds() else 0
+            if not stop.is_set():
+                pause = backoff_seconds(short_terms, self._jitter())
+                self._clock.wait(stop, pause)
 
     # --- becoming the leader -------------------------------------------------------
 
@@ -146,16 +124,13 @@ class Leadership:
             log.info("no lease to be had", extra={"error": str(exc)})
             return None
         if lease is None:
-            if not self._is_said:
+            if not self._is_standing_by:
                 log.info("standing by: another indexer leads")
-            self._is_said = True
+            self._is_standing_by = True
             return None
-        self._is_said = False
-        return LeaderTerm(
-            lease,
-            clock=self._clock,
-            trusted_until=asked_at + self._trusted_seconds,
-        )
+        self._is_standing_by = False
+        until = asked_at + self._trusted_seconds
+        return LeaderTerm(lease, clock=self._clock, trusted_until=until)
 
     @property
     def _trusted_seconds(self) -> float:
@@ -169,18 +144,17 @@ class Leadership:
         stop: threading.Event,
     ) -> None:
         log.info("leading", extra={"epoch": term.epoch, "owner": term.owner})
-        keeper = threading.Thread(
-            target=self._keep, args=(term, stop), name="lease", daemon=True
-        )
-        keeper.start()
+        # Three loops, so that a server that hangs holds up none of the others.
+        self._start_loop("lease watch", self._watch(term, stop), term.over)
+        self._start_loop("lease", self._renewing(term), term.over)
         try:
             if self._fence(term):
+                self._start_loop("engine key", self._changing_keys(term), term.over)
                 work(term)
         finally:
-            was_held = term.is_held()
+            is_lost = not term.is_held()
             term.end()
-            keeper.join(timeout=self._ttl.total_seconds())
-            if was_held:
+            if not is_lost:
                 self._leave(term)
 
     def _fence(self, term: LeaderTerm) -> bool:
@@ -191,7 +165,8 @@ class Leadership:
                 self._change_key(term)
                 revoked = self._keys.revoke(before_epoch=term.epoch)
             except DependencyError as exc:
-                log.info("no key to be had", extra={"error": str(exc)})
+                level = logging.WARNING if attempt >= _SAID_AFTER else logging.INFO
+                log.log(level, "no key to be had", extra={"error": str(exc)})
                 pause = backoff_seconds(attempt, self._jitter())
                 self._clock.wait(term.stop, pause)
                 attempt += 1
@@ -202,70 +177,91 @@ class Leadership:
         return False
 
     def _change_key(self, term: LeaderTerm) -> str:
+        """Write with a new key.
+
+        A key may be made after a pause in which another process took over and revoked
+        ours. So the lease is looked at again before the key is used: whoever takes over
+        after that look revokes it.
+
+        Raises:
+            FencedError: The term is over.
+            DependencyError: One of the servers is away; retryable.
+        """
         term.check()
-        key = self._keys.mint(term.epoch, _KEY_LIFE)
-        self._writer.use_key(key)
+        key = self._keys.mint(term.epoch, KEY_LIFE)
+        self._renew(term)
+        if not term.do_if_held(lambda: self._writer.use_key(key)):
+            raise FencedError(f"epoch {term.epoch}: the term is over")
         return key
 
     # --- staying it ----------------------------------------------------------------
 
-    def _keep(self, term: LeaderTerm, stop: threading.Event) -> None:
-        """Renew the lease and the key until the term ends; a thread of its own."""
-        pause = self._ttl.total_seconds() * _RENEW_SHARE
-        key_at = self._clock.monotonic() + _KEY_LIFE.total_seconds() / 2
-        superseded_by: str | None = None
-        while not self._clock.wait(term.stop, min(pause, 0.25)):
+    def _watch(self, term: LeaderTerm, stop: threading.Event) -> Loop:
+        """Tell the work when to end, whatever it and the servers are doing."""
+        while True:
+            yield _WATCH_SECONDS
             if stop.is_set():
                 term.stop.set()
-                return
-            pause -= 0.25
-            if pause > 0:
-                continue
-            pause = self._ttl.total_seconds() * _RENEW_SHARE
-            if not self._renew(term):
-                return
-            if superseded_by is not None:
-                superseded_by = self._revoke_superseded(term, superseded_by)
-            elif self._clock.monotonic() >= key_at:
-                superseded_by = self._next_key(term)
-                if superseded_by is not None:
-                    key_at = self._clock.monotonic() + _KEY_LIFE.total_seconds() / 2
+            if not term.is_held():
+                term.end(NOT_RENEWED)
 
-    def _renew(self, term: LeaderTerm) -> bool:
+    def _renewing(self, term: LeaderTerm) -> Loop:
+        usual = self._ttl.total_seconds() * _RENEW_SHARE
+        pause = usual
+        while True:
+            yield pause
+            pause = usual
+            try:
+                self._renew(term)
+            except FencedError:
+                return
+            except DependencyError as exc:  # the trust runs out by itself
+                log.warning("the lease is not renewed", extra={"error": str(exc)})
+                pause = usual / 3
+
+    def _renew(self, term: LeaderTerm) -> None:
         asked_at = self._clock.monotonic()
-        try:
-            lease = self._leases.renew(term.lease, self._ttl)
-        except DependencyError as exc:
-            log.warning("the lease is not renewed", extra={"error": str(exc)})
-            if term.is_held():
-                return True  # tried again soon; the trust runs out by itself
-            lease = None
+        lease = self._leases.renew(term.lease, self._ttl)
         if lease is None:
-            log.warning("the lease is lost", extra={"epoch": term.epoch})
-            term.end()
-            return False
+            term.end("the lease is lost")
+            raise FencedError(f"epoch {term.epoch}: another process has the lease")
         term.extend(lease, asked_at + self._trusted_seconds)
-        return True
 
-    def _next_key(self, term: LeaderTerm) -> str | None:
-        try:
-            return self._change_key(term)
-        except CatalogError as exc:
-            log.warning("no new key", extra={"error": str(exc)})
-            return None
-
-    def _revoke_superseded(self, term: LeaderTerm, keep: str) -> str | None:
-        """Delete the key before, a while after it was last used."""
-        try:
-            self._keys.revoke_superseded(term.epoch, keep)
-        except DependencyError as exc:
-            log.info("an old key is left to expire", extra={"error": str(exc)})
-        return None
+    def _changing_keys(self, term: LeaderTerm) -> Loop:
+        """Write with the next key at half of a key's life; delete the one before."""
+        pause = _NEXT_KEY_SECONDS
+        while True:
+            yield pause
+            try:
+                key = self._change_key(term)
+            except FencedError:
+                return
+            except DependencyError as exc:
+                log.warning("no new key", extra={"error": str(exc)})
+                pause = self._ttl.total_seconds() * _RENEW_SHARE
+                continue
+            yield _GRACE_SECONDS
+            try:
+                self._keys.revoke_superseded(term.epoch, key)
+            except DependencyError as exc:
+                log.info("an old key is left to expire", extra={"error": str(exc)})
+            pause = _NEXT_KEY_SECONDS - _GRACE_SECONDS
 
     def _leave(self, term: LeaderTerm) -> None:
-        """Give the lease back, so that nobody need wait for it to run out."""
-        try:
-            self._keys.revoke(before_epoch=term.epoch + 1)
-            self._leases.release(term.lease)
-        except CatalogError as exc:
-            log.info("the lease is left to run out", extra={"error": str(exc)})
+        """Give lease and keys back, so that nobody need wait for them to run out."""
+        for give_back in (
+            lambda: self._leases.release(term.lease),
+            lambda: self._keys.revoke(before_epoch=term.epoch + 1),
+        ):
+            try:
+                give_back()
+            except CatalogError as exc:
+                log.info("left to run out", extra={"error": str(exc)})
+
+    def _start_thread(self, name: str, loop: Loop, until: threading.Event) -> None:
+        def run() -> None:
+            for pause in loop:
+                if self._clock.wait(until, pause):
+                    return
+
+        threading.Thread(target=run, name=name, daemon=True).start()

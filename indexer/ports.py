@@ -50,6 +50,9 @@ class Ports:
         rescan_every: How often the whole store is listed.
         storage_directory: Where hints can be had from; ``None`` for other stores.
         rollback_window: How long the generation before is kept in step.
+        lease_ttl: How long a leader's lease lasts without being renewed.
+        reconcile_every: How often everything is compared.
+        reindex_every: How often the index is built anew; ``None`` for never.
         make_pool: Makes the threads of the applying loop.
     """
 
@@ -78,4 +81,7 @@ class Ports:
     rescan_every: timedelta
     storage_directory: Path | None
     rollback_window: timedelta = timedelta(hours=1)
+    lease_ttl: timedelta = timedelta(seconds=10)
+    reconcile_every: timedelta = timedelta(hours=1)
+    reindex_every: timedelta | None = None
     make_pool: MakePool = thread_pool

@@ -18,6 +18,7 @@ from catalog.search.base import IndexName
 from catalog.search.projection import documents_of, tag_document_id
 from catalog.search.values import tag_key
 from indexer.capture import Capture, Captured
+from indexer.findings import Findings
 from indexer.health import Health
 from indexer.indexing import Indexing
 from indexer.intake_directory import Intake
@@ -188,6 +189,7 @@ def run_process(
         health=health,
         jitter=jitter,
         comparison=IndexReconciler(assets=ports.assets, admin=ports.index_admin),
+        findings=Findings(),
         sweeps=NoSweeps(),
         make_capture=lambda: ScriptedCapture(world, lambda: between(leading.stop)),
     ).run()

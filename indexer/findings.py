@@ -1,0 +1,126 @@
+"""What reconciling found, on its way to the loop that alone may mend it.
+
+Two phases: a thread compares while everything goes on; the loop looks again at what
+looked different, while nothing is on its way, and mends only what still does.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from indexer.checkpoint import LiveSet, Target
+from indexer.reconcile import IndexReconciler, Suspects
+from indexer.repair import Repair
+from indexer.steady import Steady
+from indexer.verify import Verdict
+
+log = logging.getLogger(__name__)
+
+MOST_GHOSTS = 100
+GHOST_SHARE = 0.1
+"""More roots without a row than both of these (of what was compared): not documents too
+many but rows too few. They are not removed; everything is looked at again instead."""
+
+Mended = Callable[[Verdict, str | None], None]
+"""Told what really differed, and why some of it was not mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    number: int
+    suspects: Suspects
+    mended: Mended
+
+
+class Findings:
+    """A queue between threads."""
+
+    def __init__(self) -> None:
+        """Nothing was found."""
+        self._found: deque[_Finding] = deque()
+        self._has_room = threading.Semaphore(8)
+
+    def put(
+        self,
+        target: Target,
+        suspects: Suspects,
+        mended: Mended,
+        *,
+        stop: threading.Event,
+    ) -> None:
+        """Hand over what looked different; waits while much is still to be mended."""
+        while not self._has_room.acquire(timeout=0.5):
+            if stop.is_set():
+                return
+        self._found.append(_Finding(target.number, suspects, mended))
+
+    def take(self) -> _Finding | None:
+        """Take the oldest."""
+        try:
+            found = self._found.popleft()
+        except IndexError:
+            return None
+        self._has_room.release()
+        return found
+
+
+class Mender:
+    """Looks again, and mends; used by the thread that applies, while it is idle."""
+
+    def __init__(
+        self,
+        findings: Findings,
+        *,
+        live: LiveSet,
+        reconciler: IndexReconciler,
+        repair: Repair,
+        steady: Steady,
+    ) -> None:
+        """Mend nothing yet."""
+        self._findings = findings
+        self._live = live
+        self._reconciler = reconciler
+        self._repair = repair
+        self._steady = steady
+
+    def mend(self) -> bool:
+        """Mend what was found; returns whether everything must be looked at again.
+
+        Nothing may be on its way.
+        """
+        must_rescan = False
+        while (found := self._findings.take()) is not None:
+            number, suspects = found.number, found.suspects
+            targets = [t for t in self._live.targets if t.number == number]
+            if not targets:
+                found.mended(Verdict(), "The generation is gone.")
+                continue
+            target = targets[0]
+            # An engine that has just restarted may not show all it has.
+            self._steady.run(lambda: self._steady.barrier([target]))  # noqa: B023
+            verdict = self._steady.run(
+                lambda: self._reconciler.recheck(target, suspects)  # noqa: B023
+            )
+            refused = _refusal(verdict, suspects)
+            if refused is not None:
+                log.error("not mended", extra={"why": refused})
+                must_rescan = True
+            elif not verdict.is_clean:
+                log.warning(
+                    "drift", extra={"n": number, "samples": list(verdict.samples)}
+                )
+                self._repair.mend(target, verdict)
+            found.mended(verdict, refused)
+        return must_rescan
+
+
+def _refusal(verdict: Verdict, suspects: Suspects) -> str | None:
+    ghosts = len(verdict.ghosts)
+    if ghosts <= max(MOST_GHOSTS, GHOST_SHARE * suspects.checked):
+        return None
+    return (
+        f"{ghosts} roots have documents and no rows, of {suspects.checked} compared: "
+        "rows were lost, so nothing is removed and everything is looked at again"
+    )

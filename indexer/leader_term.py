@@ -1,0 +1,80 @@
+"""One process's time as the leader, as those who keep it see it."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from catalog.clock import Clock
+from catalog.errors import FencedError
+from catalog.repositories.index_control import Lease
+
+log = logging.getLogger(__name__)
+
+NOT_RENEWED = "the lease was not renewed in time"
+
+
+class LeaderTerm:
+    """See ``indexer.term.Term``; made by ``Leadership`` alone."""
+
+    def __init__(self, lease: Lease, *, clock: Clock, trusted_until: float) -> None:
+        """Begin; ``trusted_until`` is monotonic."""
+        self.stop = threading.Event()
+        self.over = threading.Event()
+        """Set when nothing may be written any more; ``stop`` precedes it, or not."""
+        self._lease = lease
+        self._clock = clock
+        self._trusted_until = trusted_until
+        self._lock = threading.Lock()
+
+    @property
+    def lease(self) -> Lease:
+        """As it was last renewed."""
+        return self._lease
+
+    @property
+    def epoch(self) -> int:
+        """See ``Term.epoch``."""
+        return self._lease.epoch
+
+    @property
+    def owner(self) -> str:
+        """See ``Term.owner``."""
+        return self._lease.owner
+
+    def is_held(self) -> bool:
+        """See ``Term.is_held``."""
+        # The clock goes on while a process is paused, so a sleeper knows at once.
+        is_trusted = self._clock.monotonic() < self._trusted_until
+        return is_trusted and not self.over.is_set()
+
+    def check(self) -> None:
+        """See ``Term.check``."""
+        if not self.is_held():
+            self.end(NOT_RENEWED)
+            raise FencedError(f"epoch {self.epoch}: the term is over")
+
+    def step_down(self, reason: str) -> None:
+        """Have the work end in order and the lease given back."""
+        log.warning("stepping down", extra={"epoch": self.epoch, "reason": reason})
+        self.stop.set()
+
+    def extend(self, lease: Lease, trusted_until: float) -> None:
+        """Trust a renewed lease; a term that is over stays over."""
+        self._lease = lease
+        self._trusted_until = max(self._trusted_until, trusted_until)
+
+    def end(self, trouble: str | None = None) -> None:
+        """Let nothing be written any more; once and for all."""
+        with self._lock:
+            if trouble is not None and not self.over.is_set():
+                log.warning(trouble, extra={"epoch": self.epoch})
+            self.over.set()
+            self.stop.set()
+
+    def do_if_held(self, action: Callable[[], None]) -> bool:
+        """Do something that no later moment can overtake; returns whether it did."""
+        with self._lock:
+            if not self.is_held():
+                return False
+            action()
+            return True
