@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from api.errors import install_error_handlers
+from api.freshness import TokenMiddleware
 from api.metrics import ApiMetrics
 from api.middleware import RequestMiddleware
 from api.openapi import OTHER_PROBLEMS, TAGS, describe
@@ -13,26 +14,35 @@ from api.pages import install_pages
 from api.readiness import Examiner
 from api.responses import JsonResponse
 from api.routers import (
+    admin_index,
+    admin_letters,
     assets,
     downloads,
     files,
     health,
+    index,
     jobs,
     search,
     stream,
     suggest,
+    why,
 )
 from api.streams import JobStreams
 from catalog.graph import Catalog
+from catalog.services.freshness import FreshnessService
 
 _ROUTERS = (
     jobs.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
+    why.router,
     suggest.router,
     downloads.router,
     files.router,
     stream.router,
+    index.router,
+    admin_index.router,
+    admin_letters.router,
     health.router,
 )
 
@@ -58,11 +68,18 @@ def create_app(catalog: Catalog) -> FastAPI:
     app.state.metrics = metrics
     app.state.examiner = Examiner(catalog)
     app.state.streams = JobStreams(catalog.job_feed, catalog.clock, metrics)
+    app.state.freshness = freshness = FreshnessService(
+        catalog.feed,
+        catalog.generations,
+        catalog.clock,
+        database=catalog.settings.mongo_db,
+    )
     install_error_handlers(app)
     for router in _ROUTERS:
         app.include_router(router)
     install_pages(app)
-    app.add_middleware(RequestMiddleware, metrics=metrics)
+    app.add_middleware(TokenMiddleware, freshness=freshness)
+    app.add_middleware(RequestMiddleware, metrics=metrics)  # outermost
     describe(app)
     return app
 
@@ -71,9 +88,11 @@ def create_app(catalog: Catalog) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     catalog: Catalog = app.state.catalog
     streams: JobStreams = app.state.streams
+    freshness: FreshnessService = app.state.freshness
     try:
         yield
     finally:
         streams.close()
         await streams.join()
+        await freshness.close()
         await catalog.search.close()

@@ -18,6 +18,7 @@ from catalog.services.files import FileService
 from catalog.services.index_monitor import IndexMonitor
 from catalog.services.search import SearchService
 from catalog.services.suggestions import SuggestionService
+from catalog.services.why.service import WhyService
 from catalog.storage.links import rounded_expiry
 
 
@@ -27,9 +28,11 @@ class AssetServices:
 
     assets: AssetService
     search: SearchService
+    monitor: IndexMonitor
     suggestions: SuggestionService
     downloads: DownloadService
     files: FileService
+    why: WhyService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -40,11 +43,8 @@ _KEPT_LINKS = 16_384
 def build_services(catalog: Catalog) -> AssetServices:
     """Build the services over a catalog; opens no connection."""
     assets = AssetService(catalog.assets)
-    search = SearchService(
-        EngineGuard(catalog.search),
-        IndexMonitor(catalog.index_status, catalog.clock),
-        catalog.assets,
-    )
+    monitor = IndexMonitor(catalog.index_status, catalog.clock)
+    search = SearchService(EngineGuard(catalog.search), monitor, catalog.assets)
 
     def path(key: ObjectKey, expires_at: int) -> str:
         return catalog.links.path(key, expires_at=expires_at)
@@ -52,9 +52,21 @@ def build_services(catalog: Catalog) -> AssetServices:
     return AssetServices(
         assets=assets,
         search=search,
+        monitor=monitor,
         suggestions=SuggestionService(search, catalog.assets),
         downloads=DownloadService(assets, catalog.store, catalog.links, catalog.clock),
         files=FileService(catalog.store, catalog.links, catalog.clock),
+        why=WhyService(
+            search=search,
+            monitor=monitor,
+            assets=catalog.assets,
+            jobs=catalog.jobs,
+            records=catalog.records,
+            dirty=catalog.dirty,
+            dead_letters=catalog.dead_letters,
+            generations=catalog.generations,
+            parse_url=catalog.store.parse_url,
+        ),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 

@@ -7,6 +7,7 @@ import logging
 import re
 from secrets import token_hex
 from time import perf_counter
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -103,7 +104,8 @@ class _Request:
         self.id = _request_id(scope)
         self.status = 0
         self.is_stream = False
-        scope.setdefault("state", {})["request_id"] = self.id
+        self._state: dict[str, Any] = scope.setdefault("state", {})
+        self._state["request_id"] = self.id
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -122,6 +124,9 @@ class _Request:
                 b"text/event-stream"
             )
             headers.append((b"x-request-id", self.id.encode()))
+            reached = self._state.get("index_reached")
+            if reached is not None:
+                headers.append((b"x-index-reached", b"true" if reached else b"false"))
             headers.extend(pair for pair in _HEADERS if pair[0] not in present)
             message["headers"] = headers
         await self._send(message)

@@ -28,7 +28,15 @@ their size in `X-Total-Count` and their next page in `Link: <…>; rel="next"`.
 at fault and a `requestId`; every answer carries `X-Request-Id`.
 
 **Freshness.** Answers of the search index carry `index {lagMs, generation}`, and
-`degraded: true` when MongoDB answered in the index's stead.
+`degraded: true` when MongoDB answered in the index's stead. Every write answers with
+`X-Catalog-Token`; a read with `waitFor=<token>` waits until the index has that write,
+`waitMs` at most, and says in `X-Index-Reached` (and `index.reached`) whether it has.
+Who writes job records without this API gets a token at `/api/index/token`.
+
+**Admins.** `/api/admin/…` is for `Authorization: Bearer <admin token>`. While
+`CATALOG_AUTH=open` and only this machine can reach the API, its owner (no `userId`, no
+token) is the admin, too. What the indexer must do is answered by 202 with a request to
+look at; a repeated `Idempotency-Key` is answered by the same request.
 """
 
 TAGS: list[dict[str, Any]] = [
@@ -36,6 +44,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "assets", "description": "LoRAs, images, transcripts, datasets."},
     {"name": "files", "description": "Downloads, thumbnails and signed links."},
     {"name": "jobs", "description": "Generation requests and their live events."},
+    {"name": "admin", "description": "The index: rebuild, repair, schedule."},
     {"name": "health", "description": "For orchestrators and Prometheus."},
 ]
 

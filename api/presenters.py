@@ -333,10 +333,17 @@ def suggestions(found: Suggestions) -> Wire:
     }
 
 
-def standing(answered: Answered[Any]) -> Wire:
-    """Say how fresh the index is, and whether MongoDB answered in its stead."""
+def standing(answered: Answered[Any], *, reached: bool | None = None) -> Wire:
+    """Say how fresh the index is, and whether MongoDB answered in its stead.
+
+    Args:
+        answered: The answer.
+        reached: Whether the index has what was waited for; ``None`` where nothing was.
+    """
     index = answered.index
     facts: Wire = {"index": {"lagMs": index.lag_ms, "generation": index.generation}}
+    if reached is not None:
+        facts["index"]["reached"] = reached
     if answered.degraded_because is not None:
         facts |= {"degraded": True, "reason": answered.degraded_because}
     return facts

@@ -9,13 +9,20 @@ import anyio.to_thread
 
 from catalog.errors import CatalogError, DependencyUnavailableError
 from catalog.graph import Catalog
-from catalog.repositories.index_state import GenerationState, IndexStatus
+from catalog.repositories.index_state import IndexStatus
+from catalog.search.view import iso_time
 
 CHECK_SECONDS = 2.0
 """How long a server may take to prove that it is there."""
 
 SILENT_SECONDS = 10.0
 """Age of the indexer's heartbeat (about one a second) that means: it is away."""
+
+LEAST_HEADROOM = 0.5
+"""Share of the oplog's window below which there is reason to worry."""
+
+SPILLING_HEADROOM = 0.25
+"""Share below which the indexer notes changes down before it applies them."""
 
 _THREADS = 3
 """Checks of one server at once."""
@@ -123,18 +130,34 @@ def _index_troubles(status: IndexStatus | None, now: datetime) -> list[dict[str,
     if silence > SILENT_SECONDS:
         detail = f"The indexer has been silent for {silence:.0f} s; changes may wait."
         troubles.append(_because("indexer_silent", detail))
-    if status.generation == 0 or status.state in {
-        GenerationState.BUILDING,
-        GenerationState.CATCHING_UP,
-    }:
+    # A rebuild beside a generation that serves takes nothing from anybody.
+    if status.generation == 0:
         detail = f"The index is being built: {status.done} of {status.total} jobs."
         troubles.append(_because("index_building", detail))
     if status.is_degraded:
         detail = "Changes were missed; everything is being looked at again."
         troubles.append(_because("history_lost", detail))
+    if status.drift > 0:
+        detail = (
+            f"Reconciling found {status.drift} differences between record and index; "
+            "they are being repaired. There should be none: see the reports."
+        )
+        troubles.append(_because("drift", detail))
+    if status.headroom is not None and status.headroom < LEAST_HEADROOM:
+        troubles.append(_because("oplog_headroom", _headroom(status.headroom)))
     if status.problem:
         troubles.append(_because("indexer_problem", status.problem))
     return troubles
+
+
+def _headroom(share: float) -> str:
+    detail = (
+        f"Of MongoDB's memory of changes (the oplog) {share:.0%} are left before the "
+        "indexer's position falls off"
+    )
+    if share < SPILLING_HEADROOM:
+        return f"{detail}: changes are noted down first and applied when there is time."
+    return f"{detail}: it can't keep up, or the oplog is small."
 
 
 def _index_facts(status: IndexStatus) -> dict[str, Any]:
@@ -146,8 +169,10 @@ def _index_facts(status: IndexStatus) -> dict[str, Any]:
         "total": status.total,
         "dirty": status.dirty,
         "deadLetters": status.dead_letters,
+        "drift": status.drift,
+        "headroom": status.headroom,
+        "building": status.building,
+        "epoch": status.epoch,
         "documents": dict(status.documents),
-        "beatAt": status.beat_at.isoformat(timespec="milliseconds").replace(
-            "+00:00", "Z"
-        ),
+        "beatAt": iso_time(status.beat_at),
     }

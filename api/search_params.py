@@ -26,6 +26,12 @@ from api.dependencies import (
     WordsParam,
     get_asker,
 )
+from api.freshness import (
+    DEFAULT_WAIT_MS,
+    WaitForParam,
+    WaitMsParam,
+    wait_for_index,
+)
 from api.queries import OptionalOrderParam, is_descending
 from catalog.access import Scope
 from catalog.search.base import FACETS, SearchQuery
@@ -86,6 +92,8 @@ class SearchParams(BaseModel):
         ),
     ] = DEFAULT_FACETS
     scope: ScopeParam = Scope.VISIBLE
+    wait_for: WaitForParam = None
+    wait_ms: WaitMsParam = DEFAULT_WAIT_MS
 
 
 _SCHEMA = SearchParams.model_json_schema(by_alias=True)
@@ -97,10 +105,11 @@ _REPEATED = frozenset(
 
 
 async def read_search_query(request: Request) -> SearchQuery:
-    """Read what a search was asked.
+    """Read what a search was asked, and wait for the index where it says so.
 
     Raises:
         RequestValidationError: A parameter can't be used.
+        InvalidRequestError: ``waitFor`` is no token of this catalog.
         UnauthenticatedError: See ``get_asker``.
     """
     raw: dict[str, Any] = {}
@@ -117,8 +126,10 @@ async def read_search_query(request: Request) -> SearchQuery:
             [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
         ) from exc
     authorization = request.headers.get("authorization")
+    asker = await get_asker(request, params.user_id, authorization)
+    await wait_for_index(request, params.wait_for, params.wait_ms)
     return SearchQuery(
-        asker=await get_asker(request, params.user_id, authorization),
+        asker=asker,
         scope=params.scope,
         words=params.q,
         types=params.types,

@@ -11,6 +11,7 @@ import psutil
 from bench.build import build, fill
 from bench.freshness import freshness
 from bench.mongo import mongo
+from bench.repair import repair
 from bench.report import Figure, publish, say
 from bench.search import search
 from bench.streams import streams
@@ -43,6 +44,9 @@ def main() -> int:
         figures += build(world)
         until(lambda: not world.status().get("lagMs"), "the indexer idles", 60)
         figures.append(Figure("indexer RSS, idle", world.rss_mib("indexer"), "MiB"))
+        say("rebuilding beside it, then reconciling …")
+        raw = next(f.value for f in figures if f.name == "raw bulk import")
+        figures += repair(world, raw)
         say("searching …")
         figures += search(world, options.rounds, options.seconds)
         say("opening streams …")

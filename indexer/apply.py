@@ -165,7 +165,7 @@ class Applier:
                 bundles += more.bundles
             sequence = self._live.next_sequence(batch.cluster_time)
             learned = self._learner.learn(bundles, recheck=recheck)
-            displaced = self._assets.rows(_without_row(learned))
+            displaced = self._assets.read_rows(_without_row(learned))
         return Prepared(sequence, tuple(learned), len(batch.bundles), displaced)
 
     def write(

@@ -14,6 +14,7 @@ from api.asset_services import (
     base_address,
 )
 from api.dependencies import AskerDep
+from api.freshness import FRESH, index_reached
 from api.presenters import Linker
 from api.queries import ASSET_ID, Listing, ListingDep, next_page_token
 from api.responses import JsonResponse
@@ -21,7 +22,7 @@ from api.schemas.assets import Asset, AssetsOfJob, Dataset, Image, Lora, Transcr
 from api.schemas.problems import problems
 from catalog.models.asset import AssetType
 
-router = APIRouter(tags=["assets"])
+router = APIRouter(tags=["assets"], dependencies=[FRESH])
 
 _LIST_PROBLEMS = problems(400, 401, 503)
 
@@ -142,9 +143,10 @@ def _next_address(request: Request, token: str) -> str:
     "/api/assets/{assetId}",
     summary="Read one asset",
     response_model=Asset | AssetsOfJob,
-    responses=problems(401, 404, 503),
+    responses=problems(400, 401, 404, 503),
 )
 def read_asset(
+    request: Request,
     asset_id: Annotated[str, Path(alias="assetId", description=ASSET_ID)],
     asker: AskerDep,
     services: ServicesDep,
@@ -164,6 +166,10 @@ def read_asset(
         )
         for view in views
     ]
-    if len(wires) == 1:
-        return JsonResponse(wires[0])
-    return JsonResponse({"jobId": views[0]["jobId"], "assets": wires})
+    facts = wires[0]
+    if len(wires) > 1:
+        facts = {"jobId": views[0]["jobId"], "assets": wires}
+    reached = index_reached(request)
+    if reached is not None:
+        facts["index"] = {"reached": reached}
+    return JsonResponse(facts)

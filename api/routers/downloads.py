@@ -7,13 +7,14 @@ from starlette.responses import RedirectResponse
 
 from api.asset_services import ServicesDep, base_address
 from api.dependencies import AskerDep, CatalogDep
+from api.freshness import FRESH
 from api.queries import AssetIdPath
 from api.responses import JsonResponse
 from api.schemas.downloads import Download
 from api.schemas.problems import problems
 from catalog.services.downloads import DownloadFile
 
-router = APIRouter(prefix="/api/assets/{assetId}", tags=["files"])
+router = APIRouter(prefix="/api/assets/{assetId}", tags=["files"], dependencies=[FRESH])
 
 _THUMBNAIL_CACHE = "private, max-age=60"
 

@@ -2,8 +2,10 @@
 
 from fastapi import APIRouter, Request
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.asset_services import ServicesDep
 from api.metrics import ApiMetrics
 from api.readiness import Examiner
 from api.responses import JsonResponse
@@ -41,7 +43,13 @@ async def ready(request: Request) -> JsonResponse:
     response_class=Response,
     responses={200: {"content": {"text/plain": {}}}},
 )
-def metrics(request: Request) -> Response:
-    """Counters and histograms of this process, in Prometheus' text format."""
+async def metrics(request: Request, services: ServicesDep) -> Response:
+    """Counters and histograms of this process, and how far the index is.
+
+    The gauges `catalog_index_…` are the indexer's last heartbeat, the same in every
+    process of the API; they are left out while MongoDB does not answer.
+    """
     found: ApiMetrics = request.app.state.metrics
-    return Response(found.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    found.tell_index(*await services.monitor.glance())
+    text = await run_in_threadpool(found.text)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,8 +1,8 @@
 """``/api/jobs``: the records of generation requests."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api.dependencies import (
     AskerDep,
@@ -15,12 +15,13 @@ from api.dependencies import (
     SinceParam,
     UntilParam,
 )
+from api.freshness import FRESH, index_reached
 from api.responses import JsonResponse
 from api.schemas.jobs import JobList, JobRecord
 from api.schemas.problems import problems
 from catalog.services.jobs import JobService
 
-router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], dependencies=[FRESH])
 
 
 def get_job_service(catalog: CatalogDep) -> JobService:
@@ -48,6 +49,7 @@ StatusParam = Annotated[
     responses=problems(400, 401, 503),
 )
 def list_jobs(
+    request: Request,
     service: JobServiceDep,
     asker: AskerDep,
     type: JobTypeParam = None,  # noqa: A002  (the seed's parameter)
@@ -74,16 +76,22 @@ def list_jobs(
         limit=limit,
         page_token=page_token or None,
     )
-    return JsonResponse(
-        {"jobs": page.items, "total": page.total, "nextPageToken": page.next_token}
-    )
+    facts: dict[str, Any] = {
+        "jobs": page.items,
+        "total": page.total,
+        "nextPageToken": page.next_token,
+    }
+    reached = index_reached(request)
+    if reached is not None:
+        facts["index"] = {"reached": reached}
+    return JsonResponse(facts)
 
 
 @router.get(
     "/{jobId}",
     summary="Read one job",
     response_model=JobRecord,
-    responses=problems(401, 404, 503),
+    responses=problems(400, 401, 404, 503),
 )
 def read_job(
     service: JobServiceDep,

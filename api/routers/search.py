@@ -13,6 +13,7 @@ from api.asset_services import (
     get_services,
     services_lifespan,
 )
+from api.freshness import FreshDep, index_reached
 from api.queries import TranscriptQueryDep, next_page_token
 from api.responses import JsonResponse
 from api.schemas.problems import problems
@@ -35,9 +36,9 @@ async def search_assets(request: Request) -> JsonResponse:
     One page mixes LoRAs, images, transcripts and datasets. `facets` count what was
     found, as far as the caller may see it. Without `q` everything is found.
     """
-    started = perf_counter()
     # Not by dependencies: this is the hot path, see ``api.search_params``.
     query = await read_search_query(request)
+    started = perf_counter()
     services = await get_services(request)
     link = await get_linker(request)
     answered = await services.search.search(query)
@@ -49,7 +50,7 @@ async def search_assets(request: Request) -> JsonResponse:
         "tookMs": 0.0,
         "hits": [presenters.hit(found, link) for found in answer.hits],
         "facets": presenters.facets(answer),
-        **presenters.standing(answered),
+        **presenters.standing(answered, reached=index_reached(request)),
     }
     if answer.is_partial:
         facts["partial"] = True
@@ -64,7 +65,10 @@ async def search_assets(request: Request) -> JsonResponse:
     responses=problems(400, 401, 503),
 )
 async def search_transcripts(
-    query: TranscriptQueryDep, services: ServicesDep, link: LinkerDep
+    query: TranscriptQueryDep,
+    fresh: FreshDep,
+    services: ServicesDep,
+    link: LinkerDep,
 ) -> JsonResponse:
     """Jobs whose transcript says it, each with its best moments.
 
@@ -80,7 +84,7 @@ async def search_transcripts(
         "found": answer.found,
         "jobs": jobs,
         "nextPageToken": next_page_token(query, answer.found),
-        **presenters.standing(answered),
+        **presenters.standing(answered, reached=fresh),
     }
     if answer.is_partial:
         facts["partial"] = True

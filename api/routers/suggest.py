@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from api import presenters
 from api.asset_services import ServicesDep
+from api.freshness import FreshDep
 from api.queries import SuggestQueryDep
 from api.responses import JsonResponse
 from api.schemas.problems import problems
@@ -23,6 +24,7 @@ router = APIRouter(tags=["search"])
 )
 async def suggest(
     query: SuggestQueryDep,
+    fresh: FreshDep,
     services: ServicesDep,
     limit: Annotated[
         int, Query(ge=1, le=MAX_SUGGESTIONS, description="Most of each kind.")
@@ -31,5 +33,6 @@ async def suggest(
     """Names, tags, speakers and models that fit what was typed so far."""
     answered = await services.suggestions.suggest(query, limit=limit)
     return JsonResponse(
-        presenters.suggestions(answered.answer) | presenters.standing(answered)
+        presenters.suggestions(answered.answer)
+        | presenters.standing(answered, reached=fresh)
     )

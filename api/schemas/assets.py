@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from api.schemas.common import WireModel
+from api.schemas.common import IndexReached, WireModel
 
 _LINK = "http://localhost:5000/api/files/{}?e=1764284400&s=3q2-7wAA"
 _JOB = "6f0c4c5e-8f5c-4f0e-9f1e-0c5d1a2b3c4d"
@@ -258,6 +258,8 @@ class Asset(WireModel):
     """For its owner only."""
     problems: list[str] | None = None
     """What could not be read in its record; for its owner only."""
+    index: IndexReached | None = None
+    """Present with `waitFor`."""
 
 
 class AssetsOfJob(WireModel):
@@ -265,3 +267,5 @@ class AssetsOfJob(WireModel):
 
     job_id: str
     assets: list[Asset]
+    index: IndexReached | None = None
+    """Present with `waitFor`."""

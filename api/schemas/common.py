@@ -27,3 +27,25 @@ class IndexFacts(WireModel):
     unknown."""
     generation: int | None
     """Number of the physical set of indexes that answered."""
+    reached: bool | None = None
+    """With `waitFor`: whether the index has what was waited for."""
+
+
+class FreshnessToken(WireModel):
+    """What `waitFor` takes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"token": "AZ4QkFqy6Hc0q1_Vx0dpKlYAAAABx3f9u0Tk"}]
+        }
+    )
+
+    token: str
+    """Opaque; 36 characters that need no escaping in an address."""
+
+
+class IndexReached(WireModel):
+    """How fresh an answer is that MongoDB gave, present with `waitFor`."""
+
+    reached: bool
+    """Whether the index has what was waited for."""

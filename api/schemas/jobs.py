@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from api.schemas.common import WireModel
+from api.schemas.common import IndexReached, WireModel
 
 _EXAMPLE: dict[str, Any] = {
     "jobId": "6f0c4c5e-8f5c-4f0e-9f1e-0c5d1a2b3c4d",
@@ -71,13 +71,16 @@ class JobList(WireModel):
     """Number of jobs on all pages."""
     next_page_token: str | None
     """`pageToken` of the next page; `null` on the last."""
+    index: IndexReached | None = None
+    """Present with `waitFor`."""
 
 
 class Degradation(WireModel):
     """Something that does not work as it should, and what that means."""
 
     code: str
-    """`typesense_away index_missing index_building indexer_silent history_lost`…"""
+    """`mongo_away typesense_away indexer_silent index_building history_lost drift
+    oplog_headroom indexer_problem`"""
     detail: str
 
 
@@ -91,6 +94,14 @@ class IndexReadiness(WireModel):
     total: int
     dirty: int
     dead_letters: int
+    drift: int = 0
+    """Differences that reconciling has found and that are not repaired yet."""
+    headroom: float | None = None
+    """Share of the oplog's window left before the indexer's position falls off."""
+    building: int = 0
+    """Number of the generation that is being built, or 0."""
+    epoch: int = 0
+    """Of the indexer that leads."""
     beat_at: datetime
 
 
@@ -112,6 +123,10 @@ class Readiness(WireModel):
                         "total": 80,
                         "dirty": 0,
                         "deadLetters": 0,
+                        "drift": 0,
+                        "headroom": 0.98,
+                        "building": 0,
+                        "epoch": 3,
                         "beatAt": "2025-11-27T21:40:00Z",
                     },
                     "degraded": [

@@ -50,11 +50,23 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
         "There is no job 'b5f1'.",
         None,
     ),
+    409: (
+        "It can't be done now, or the `Idempotency-Key` was used for something else.",
+        "conflict",
+        "This Idempotency-Key was used for another request; choose a new one.",
+        None,
+    ),
     416: (
         "The range lies outside of the file.",
         "range_not_satisfiable",
         "The file has 120 bytes.",
         None,
+    ),
+    422: (
+        "The body cannot be used.",
+        "invalid_body",
+        'body: name `stage`, `jobId` or `text`, or say {"all": true}.',
+        "body",
     ),
     503: (
         "MongoDB or the storage is not available; `Retry-After` says when to retry.",
@@ -64,12 +76,22 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
     ),
 }
 
+_FORBIDDEN = (
+    "The caller is not the admin.",
+    "forbidden",
+    "Only the admin may do this; send `Authorization: Bearer <token>`.",
+    None,
+)
+"""403 where a right is wanted instead of a link."""
+
 _TITLES = {
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
+    409: "Conflict",
     416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Content",
     503: "Service Unavailable",
 }
 
@@ -80,11 +102,17 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     Args:
         statuses: Out of those that have an example here.
     """
-    return {status: _documented(status) for status in statuses}
+    return {status: _documented(status, *_EXAMPLES[status]) for status in statuses}
 
 
-def _documented(status: int) -> dict[str, Any]:
-    description, code, detail, field = _EXAMPLES[status]
+def admin_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of an endpoint for admins; see ``problems``."""
+    return problems(400, 401, *statuses, 503) | {403: _documented(403, *_FORBIDDEN)}
+
+
+def _documented(
+    status: int, description: str, code: str, detail: str, field: str | None
+) -> dict[str, Any]:
     example: dict[str, Any] = {
         "type": f"urn:asset-catalog:problem:{code}",
         "title": _TITLES[status],

@@ -366,7 +366,7 @@ class AssetRepository(Protocol):
         """
         ...
 
-    def rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
+    def read_rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
         """Read rows whole, whatever root they are of; absent ones are left out."""
         ...
 

@@ -231,6 +231,29 @@ def _check_facets(facets: Sequence[str]) -> list[str]:
 
 # --- filters -----------------------------------------------------------------------
 
+_WIRE_NAMES = {
+    "tags": "tagsAny",
+    "all": "tags",
+    "none": "tagsNone",
+    "since": "from",
+    "until": "to",
+}
+"""Clauses that are called otherwise than the parameters that they come from."""
+
+
+def named_filters(query: SearchQuery) -> dict[str, str]:
+    """Build each filter of a search by itself, by the name of its parameter.
+
+    ``scope`` is the access filter and comes first.
+
+    Raises:
+        InvalidQueryError: A value can't be used; names the parameter.
+    """
+    access = search_filter(query.asker, query.scope)
+    return {"scope": access} | {
+        _WIRE_NAMES.get(name, name): clause for name, clause in _clauses(query).items()
+    }
+
 
 def _clauses(query: SearchQuery) -> dict[str, str]:
     """Build one clause per parameter, by the name of the facet that it narrows.

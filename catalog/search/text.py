@@ -170,12 +170,9 @@ def parse_words(typed: str) -> Words:
         raise InvalidQueryError(
             "q", f"Use at most {MAX_WORDS_LENGTH} characters, not {len(typed)}."
         )
-    text = clean(typed).translate(_QUOTES).strip()
+    text = _readable(typed)
     if not text:
         return _ALL
-    if text.count('"') % 2:
-        head, _, tail = text.rpartition('"')
-        text = f"{head} {tail}"
     has_cjk = _CJK_SIGN.search(text) is not None
     wanted: list[str] = []
     unwanted: list[str] = []
@@ -203,6 +200,23 @@ def parse_words(typed: str) -> Words:
         runs=tuple(_CJK_RUN.findall(found)) if has_cjk else (),
         typed=text.casefold(),
     )
+
+
+def terms_of(typed: str) -> tuple[str, ...]:
+    """Take apart what was typed: words and phrases, those with ``-`` too, as typed.
+
+    Each is a question of its own to ``parse_words``; symbols alone are left out.
+    """
+    found = (match[0] for match in _TERM.finditer(_readable(typed)))
+    return tuple(dict.fromkeys(term for term in found if _term(term)))
+
+
+def _readable(typed: str) -> str:
+    text = clean(typed).translate(_QUOTES).strip()
+    if text.count('"') % 2:
+        head, _, tail = text.rpartition('"')
+        text = f"{head} {tail}"
+    return text
 
 
 def _parts_by_script(phrase: str) -> list[str]:

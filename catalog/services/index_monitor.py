@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 
 from catalog.clock import Clock
@@ -83,6 +84,21 @@ class IndexMonitor:
                 return UNKNOWN
         return self._state()
 
+    async def glance(self) -> tuple[IndexStatus | None, IndexState]:
+        """Look at the heartbeat without following it: for who asks now and then.
+
+        Never raises and never waits long.
+
+        Returns:
+            The heartbeat, ``None`` when it is unknown or there never was one, and
+            what it means.
+        """
+        if self._task is None or self._task.done():
+            self._is_known = False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._read(), self._patience)
+        return (self._status if self._is_known else None), self._state()
+
     async def close(self) -> None:
         """Stop reading; idempotent."""
         if self._task is not None:
@@ -104,13 +120,16 @@ class IndexMonitor:
 
     async def _follow(self, first_read: asyncio.Event) -> None:
         while True:
-            try:
-                self._status = await asyncio.to_thread(self._statuses.read)
-                self._is_known = True
-            except CatalogError as error:
-                # What was read last stays: its age makes the lag grow by itself.
-                _LOG.debug("no heartbeat to read", extra={"cause": str(error)})
+            await self._read()
             first_read.set()
             await asyncio.sleep(self._interval)
             if self._clock.monotonic() - self._asked_at > self._idle:
                 return
+
+    async def _read(self) -> None:
+        try:
+            self._status = await asyncio.to_thread(self._statuses.read)
+            self._is_known = True
+        except CatalogError as error:
+            # What was read last stays: its age makes the lag grow by itself.
+            _LOG.debug("no heartbeat to read", extra={"cause": str(error)})

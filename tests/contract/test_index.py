@@ -17,7 +17,12 @@ from catalog.models.ids import RootKey
 from catalog.search.base import Document, IndexAdmin, IndexName, IndexWriter
 from catalog.search.generation import alias_name, physical_name
 from catalog.search.projection import documents_of
-from catalog.search.schema import schema_hash, schema_of
+from catalog.search.schema import (
+    BARRIER_ID,
+    barrier_document,
+    schema_hash,
+    schema_of,
+)
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.writer import TypesenseIndexWriter
 from tests.servers import TypesenseServer, free_port
@@ -364,6 +369,102 @@ def test_indexes_of_another_prefix_are_not_ours(
     assert admin.physical() == ()
     with pytest.raises(DependencyRejectedError):
         admin.drop(theirs)
+
+
+def test_fields_are_told_as_the_engine_has_them(
+    admin: IndexAdmin, index: str, index_prefix: str
+) -> None:
+    fields = admin.fields(index)
+
+    assert fields["_seq"] == ("int64", False)
+    assert fields["acl"] == ("string[]", False)
+    assert fields["prompt"] == ("string", True)
+    with pytest.raises(NotFoundError):
+        admin.fields(physical_name(index_prefix, IndexName.TAGS, 9, schema_hash()))
+
+
+def test_an_index_that_hides_an_alias_is_told(
+    admin: IndexAdmin, typesense_server: TypesenseServer, index: str, index_prefix: str
+) -> None:
+    admin.point(IndexName.ASSETS, index)
+    assert admin.shadowed_aliases() == ()
+    alias = alias_name(index_prefix, IndexName.TAGS)
+    for name in (alias, f"{alias}_of_others"):
+        request = urllib.request.Request(
+            f"{typesense_server.url}/collections",
+            data=orjson.dumps(schema_of(IndexName.TAGS, name)),
+            headers={"X-TYPESENSE-API-KEY": typesense_server.api_key},
+        )
+        with urllib.request.urlopen(request, timeout=10):
+            pass
+
+    assert admin.shadowed_aliases() == (alias,)
+
+
+# --- exporting -----------------------------------------------------------------------
+
+
+def test_an_export_of_buckets_has_these_and_no_others(
+    admin: IndexAdmin, writer: IndexWriter, index: str
+) -> None:
+    documents = [a_document(n) | {"_bucket": n} for n in range(256)]
+    writer.upsert(index, documents)
+    ids = [d["id"] for d in documents]
+
+    def exported(buckets: range) -> set[str]:
+        return {d["id"] for d in admin.export(index, ["_seq"], buckets=buckets)}
+
+    assert exported(range(1)) == {ids[0]}
+    assert exported(range(255, 256)) == {ids[255]}
+    assert exported(range(16, 32)) == set(ids[16:32])
+    assert exported(range(256)) == set(ids)
+    assert exported(range(7, 7)) == set()
+
+
+def test_an_export_by_id_or_root_has_these_and_no_others(
+    admin: IndexAdmin, writer: IndexWriter, index: str
+) -> None:
+    documents = [a_document(number) for number in range(120)]
+    writer.upsert(index, documents)
+    wanted = [d["id"] for d in documents[:100]]
+
+    by_id = admin.export(index, ["_hash"], ids=wanted)
+    by_root = admin.export(index, ["_hash"], roots=[root_of(3), root_of(7)])
+
+    assert {d["id"]: d["_hash"] for d in by_id} == {
+        d["id"]: d["_hash"] for d in documents[:100]
+    }
+    assert {d["id"] for d in by_root} == {documents[3]["id"], documents[7]["id"]}
+    assert admin.export(index, [], ids=["absent"]) == []
+    assert admin.export(index, [], ids=[]) == []
+    assert admin.export(index, [], roots=[]) == []
+
+
+@pytest.mark.parametrize("unsafe", ["a]", "a,b", "`a`", "", "x] || id:!=[y"])
+def test_an_export_by_an_unsafe_id_is_refused(
+    admin: IndexAdmin, index: str, unsafe: str
+) -> None:
+    with pytest.raises(DependencyRejectedError):
+        admin.export(index, [], ids=[unsafe])
+    with pytest.raises(DependencyRejectedError):
+        admin.export(index, [], roots=[RootKey(unsafe)])
+
+
+def test_no_export_has_the_barriers_document(
+    admin: IndexAdmin, typesense_server: TypesenseServer, index: str
+) -> None:
+    request = urllib.request.Request(
+        f"{typesense_server.url}/collections/{index}/documents",
+        data=orjson.dumps(barrier_document(IndexName.ASSETS)),
+        headers={"X-TYPESENSE-API-KEY": typesense_server.api_key},
+    )
+    with urllib.request.urlopen(request, timeout=10):
+        pass
+
+    assert admin.count(index) == 1
+    assert admin.export(index, []) == []
+    assert admin.export(index, [], buckets=range(256)) == []
+    assert admin.export(index, [], ids=[BARRIER_ID]) == []
 
 
 def test_an_engine_that_is_away_is_unavailable(index_prefix: str) -> None:

@@ -29,19 +29,14 @@ from catalog.repositories.index_state import (
     Generation,
     GenerationRepository,
     GenerationState,
-    IndexRequest,
-    IndexRequestRepository,
     IndexStatus,
     IndexStatusRepository,
 )
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.client import connect
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
-from catalog.repositories.mongo.index_state import (
-    MongoGenerationRepository,
-    MongoIndexRequestRepository,
-    MongoIndexStatusRepository,
-)
+from catalog.repositories.mongo.generations import MongoGenerationRepository
+from catalog.repositories.mongo.index_state import MongoIndexStatusRepository
 from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 
@@ -263,8 +258,7 @@ def test_a_checkpoint_never_goes_back(database: Mongo) -> None:
     with pytest.raises(ConflictError):
         generations.save(generation(100))
 
-    found = generations.latest()
-    assert found is not None
+    (found,) = generations.all()
     assert found.position is not None
     assert found.position.cluster_time == 200
 
@@ -276,24 +270,9 @@ def test_after_lost_history_a_checkpoint_may_begin_anew(database: Mongo) -> None
     generations.save(generation(100, is_degraded=True))
     generations.save(generation(110))
 
-    found = generations.latest()
-    assert found is not None
+    (found,) = generations.all()
     assert found.position is not None
     assert found.position.cluster_time == 110
-
-
-def test_the_latest_generation_is_not_a_dropped_one(database: Mongo) -> None:
-    generations: GenerationRepository = MongoGenerationRepository(database)
-    generations.save(generation(1))
-    generations.save(
-        Generation(number=2, schema_hash="x", state=GenerationState.DROPPED)
-    )
-
-    latest = generations.latest()
-
-    assert latest is not None
-    assert latest.number == 1
-    assert [one.number for one in generations.all()] == [1, 2]
 
 
 def test_the_heartbeat_is_read_as_written(database: Mongo) -> None:
@@ -315,15 +294,3 @@ def test_the_heartbeat_is_read_as_written(database: Mongo) -> None:
     assert statuses.read() is None
     statuses.write(status)
     assert statuses.read() == status
-
-
-def test_a_request_is_taken_once_the_oldest_first(database: Mongo) -> None:
-    requests: IndexRequestRepository = MongoIndexRequestRepository(database)
-    later = IndexRequest("b", "reindex", NOW + timedelta(seconds=1))
-    earlier = IndexRequest("a", "reindex", NOW)
-    for request in (later, earlier, later):
-        requests.add(request)
-
-    assert requests.take() == earlier
-    assert requests.take() == later
-    assert requests.take() is None

@@ -74,6 +74,8 @@ def _lists(kind: str) -> Listed:
     return Listed({"scope": "visible"}, (kind,))
 
 
+_ADMINS = Silent(frozenset({200, 202, 403, 404, 409, 422}))
+
 MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/assets/loras"): _lists("lora"),
     ("get", "/api/loras"): _lists("lora"),
@@ -89,6 +91,7 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ),
     ("get", "/api/suggest"): Listed({"q": "zebra", "limit": "20"}, counted=None),
     ("get", "/api/assets/{assetId}"): ById(),
+    ("get", "/api/assets/{assetId}/why"): ById(),
     ("get", "/api/assets/{assetId}/download"): ById(),
     ("get", "/api/assets/{assetId}/thumbnail"): ById(("image",)),
     ("get", "/api/jobs"): Listed({}, ALL_TYPES[:3], OWNED, counted="total"),
@@ -97,6 +100,22 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     # The link is the right; without one there is nothing to be had.
     ("get", "/api/files/{key}"): Silent(frozenset({403})),
     ("head", "/api/files/{key}"): Silent(frozenset({403})),
+    ("get", "/api/index/token"): Silent(),
+    # For the admin, and on one machine for its owner; nobody else gets anywhere.
+    ("get", "/api/admin/index"): _ADMINS,
+    ("get", "/api/admin/generations"): _ADMINS,
+    ("get", "/api/admin/schedule"): _ADMINS,
+    ("get", "/api/admin/reconciles"): _ADMINS,
+    ("get", "/api/admin/dead-letters"): _ADMINS,
+    ("get", "/api/admin/dead-letters/{letterId}"): _ADMINS,
+    ("get", "/api/admin/requests"): _ADMINS,
+    ("get", "/api/admin/requests/{requestId}"): _ADMINS,
+    ("post", "/api/admin/reindex"): _ADMINS,
+    ("post", "/api/admin/rollback"): _ADMINS,
+    ("post", "/api/admin/reconcile"): _ADMINS,
+    ("post", "/api/admin/schedule/{name}/run"): _ADMINS,
+    ("post", "/api/admin/dead-letters/redrive"): _ADMINS,
+    ("post", "/api/admin/dead-letters/{letterId}/redrive"): _ADMINS,
     ("get", "/health/live"): Silent(),
     ("get", "/health/ready"): Silent(frozenset({200, 503})),
     ("get", "/metrics"): Silent(),
@@ -250,7 +269,34 @@ def test_other_routes_say_nothing_of_any_asset(
     answer = _ask(client, method, path.replace("{key}", key), asker)
 
     assert answer.status_code in row.status
+    assert row is not _ADMINS or (answer.status_code == 403) == (asker is not None)
     assert not _words_in(answer.text.replace(key, ""))
+
+
+@pytest.mark.parametrize("asker", VISIBLE, ids=str)
+@pytest.mark.parametrize("right", RIGHTS)
+def test_why_tells_of_nothing_that_the_asker_may_not_see(
+    client: TestClient, right: str, asker: str | None
+) -> None:
+    path, nobody = "/api/assets/{}/why", "nobody-1"
+    unknown = _ask(client, "get", path.format(nobody), asker, q="wildfires")
+    for kind in ALL_TYPES:
+        for is_job in (False, True):
+            target = _asset_id(kind, right, is_job=is_job)
+
+            answer = _ask(client, "get", path.format(target), asker, q="wildfires")
+
+            assert _words_in(answer.text.replace(target, "")) <= VISIBLE[asker]
+            if right in VISIBLE[asker]:
+                assert answer.status_code == 200, answer.text
+                is_told = "mayBeSeenBy" in answer.text
+                assert not is_told or asker in (OWNER, MACHINE_OWNER)
+                continue
+            assert answer.status_code == unknown.status_code == 404
+            alike = answer.text.replace(target, nobody).replace(
+                answer.json()["requestId"], unknown.json()["requestId"]
+            )
+            assert alike == unknown.text
 
 
 @pytest.mark.parametrize("scope", ["own", "shared", "public"])

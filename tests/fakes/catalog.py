@@ -1,6 +1,6 @@
 """A whole catalog of fakes, for tests of what stands on it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +10,16 @@ from catalog.clock import ManualClock
 from catalog.config import Settings
 from catalog.graph import Catalog
 from catalog.repositories.index_state import IndexStatus
+from catalog.repositories.mongo.jsonable import json_value
 from catalog.storage.links import LinkSigner
+from tests.fakes.administered import (
+    FakeChangeFeed,
+    FakeDeadLetterRepository,
+    FakeGenerationRepository,
+    FakeIndexRequestRepository,
+    FakeReconcileRepository,
+    FakeScheduleRepository,
+)
 from tests.fakes.assets import FakeAssetRepository
 from tests.fakes.failing import Failing
 from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
@@ -80,6 +89,12 @@ class Unused:
         raise AssertionError(message)
 
 
+_FAKED = frozenset(
+    {"links", "ensure_indexes", "ensure_late_indexes", "jsonable", "close"}
+)
+"""What ``FakeParts.catalog`` makes itself."""
+
+
 @dataclass
 class FakeParts:
     """The fakes that a test arranges and looks at; ``catalog()`` wires them."""
@@ -98,23 +113,26 @@ class FakeParts:
     )
     index_admin: FakeIndexAdmin = field(default_factory=FakeIndexAdmin)
     ping_mongo: FakePing = field(default_factory=FakePing)
+    feed: FakeChangeFeed = field(default_factory=FakeChangeFeed)
+    generations: FakeGenerationRepository = field(
+        default_factory=FakeGenerationRepository
+    )
+    dead_letters: FakeDeadLetterRepository = field(
+        default_factory=FakeDeadLetterRepository
+    )
+    index_requests: FakeIndexRequestRepository = field(
+        default_factory=FakeIndexRequestRepository
+    )
+    sweeps: FakeScheduleRepository = field(default_factory=FakeScheduleRepository)
+    reconciles: FakeReconcileRepository = field(default_factory=FakeReconcileRepository)
 
     def catalog(self) -> Catalog:
         """Wire the fakes; whatever has none refuses to be touched."""
-        parts: dict[str, Any] = {
-            name: Unused(name)
-            for name in (
-                "objects",
-                "extractions",
-                "annotations",
-                "records",
-                "feed",
-                "generations",
-                "dirty",
-                "dead_letters",
-                "index_requests",
-                "index_writer",
-            )
+        # Whatever the graph has: a new part of it must not break every test.
+        unused: dict[str, Any] = {
+            part.name: Unused(part.name)
+            for part in fields(Catalog)
+            if part.name not in _FAKED and not hasattr(self, part.name)
         }
         return Catalog(
             settings=self.settings,
@@ -122,6 +140,12 @@ class FakeParts:
             jobs=self.jobs,
             assets=self.assets,
             job_feed=self.job_feed,
+            feed=self.feed,
+            generations=self.generations,
+            dead_letters=self.dead_letters,
+            index_requests=self.index_requests,
+            sweeps=self.sweeps,
+            reconciles=self.reconciles,
             index_status=self.index_status,
             store=self.store,
             links=LinkSigner(b"secret", self.clock),
@@ -130,6 +154,7 @@ class FakeParts:
             ensure_indexes=lambda: None,
             ensure_late_indexes=lambda: None,
             ping_mongo=self.ping_mongo,
+            jsonable=json_value,
             close=lambda: None,
-            **parts,
+            **unused,
         )

@@ -1,6 +1,7 @@
 """An engine that answers what it was told to."""
 
-from catalog.search.base import SearchAnswer, SearchQuery, Suggestions
+from catalog.models.ids import DocumentId
+from catalog.search.base import Explanation, SearchAnswer, SearchQuery, Suggestions
 from tests.fakes.failing import Failing
 
 
@@ -11,6 +12,8 @@ class FakeSearchReader(Failing):
         super().__init__()
         self.answer = SearchAnswer(found=0, hits=())
         self.suggestions = Suggestions()
+        self.explanation = Explanation(is_indexed=True, rank=1, found=1, is_match=True)
+        self.explained: list[DocumentId] = []
         self.queries: list[SearchQuery] = []
         self.is_closed = False
 
@@ -32,6 +35,12 @@ class FakeSearchReader(Failing):
         self.queries.append(query)
         self.check()
         return self.suggestions
+
+    async def explain(self, query: SearchQuery, document_id: DocumentId) -> Explanation:
+        self.queries.append(query)
+        self.explained.append(document_id)
+        self.check()
+        return self.explanation
 
     async def close(self) -> None:
         self.is_closed = True

@@ -175,8 +175,8 @@ class MongoAssetRepository:
         )
         return max((row["docs"]["sequence"] for row in found), default=0)
 
-    def rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
-        """See ``AssetRepository.rows``."""
+    def read_rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
+        """See ``AssetRepository.read_rows``."""
         if not document_ids:
             return ()
         with translated():

@@ -14,8 +14,6 @@ from typesense.configuration import NodeConfigDict
 from typesense.exceptions import (
     HTTPStatus0Error,
     ObjectNotFound,
-    RequestForbidden,
-    RequestUnauthorized,
     ServerError,
     ServiceUnavailable,
     Timeout,
@@ -27,7 +25,6 @@ from catalog.errors import (
     CatalogError,
     DependencyRejectedError,
     DependencyUnavailableError,
-    FencedError,
     NotFoundError,
 )
 from catalog.search.base import Document
@@ -108,9 +105,6 @@ def translate(error: Exception, index: str = "") -> CatalogError:
     match error:
         case ObjectNotFound():
             return NotFoundError("index", index)
-        case RequestUnauthorized() | RequestForbidden():
-            # Revoked or expired: another leader, or none that renewed it.
-            return FencedError(f"typesense: the key is refused ({detail})")
         case ServiceUnavailable() | ServerError() | HTTPStatus0Error() | Timeout():
             return DependencyUnavailableError(NAME, detail)
         case httpx.HTTPError():

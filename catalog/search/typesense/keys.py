@@ -1,7 +1,9 @@
 """``IndexKeys`` over the official client: the fence that the engine itself holds up.
 
 0.24.1 has no conditional write, but a deleted key is refused at once and an expired
-one after its time (measured), and a key can be limited to our physical indexes.
+one after its time (measured), and a key can be limited to our physical indexes: names
+are matched whole, as they stand in the address, before any alias is followed. Expired
+keys stay listed until they are deleted (26 has ``autodelete``; we delete anyway).
 """
 
 import re

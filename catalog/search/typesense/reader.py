@@ -11,6 +11,7 @@ from catalog.errors import DependencyRejectedError, DependencyUnavailableError
 from catalog.models.asset import AssetView
 from catalog.models.ids import DocumentId
 from catalog.search.base import (
+    Explanation,
     FacetCount,
     Hit,
     Moment,
@@ -43,6 +44,7 @@ from catalog.search.typesense.answers import (
 )
 from catalog.search.typesense.capabilities import Capabilities, capabilities_of
 from catalog.search.typesense.client import NAME
+from catalog.search.typesense.explain import explain
 from catalog.search.values import exact_value
 
 _MAX_CONNECTIONS = 64
@@ -158,6 +160,12 @@ class TypesenseSearchReader:
             tags=await self._tag_counts(query, labels, limit),
             speakers=_completions(words, counted.get("speaker_keys", ()), limit),
             models=_completions(words, counted.get("model_key", ()), limit),
+        )
+
+    async def explain(self, query: SearchQuery, document_id: DocumentId) -> Explanation:
+        """See ``SearchReader.explain``."""
+        return await explain(
+            self._ask, query, document_id, self._prefix, cutoff_ms=self._cutoff_ms
         )
 
     async def close(self) -> None:

@@ -4,10 +4,12 @@ import math
 import secrets
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import orjson
+from typesense.exceptions import RequestForbidden, RequestUnauthorized
 from typesense.types.document import DeleteQueryParameters, DocumentImportParameters
 from typesense.types.multi_search import MultiSearchRequestSchema
 
@@ -27,10 +29,13 @@ from catalog.search.typesense.client import (
     SAFE,
     check_safe,
     close_clients,
+    describe,
     index_of,
     open_client,
     translated,
 )
+
+Answer = TypeVar("Answer")
 
 _MAX_LINES = 1_000
 _MAX_BYTES = 4 * 1024 * 1024
@@ -67,7 +72,7 @@ class TypesenseIndexWriter:
 
         Args:
             url: Address of the server.
-            api_key: May write documents and search.
+            api_key: May write documents and search; until ``use_key``.
             prefix: Of our indexes; others are refused.
             clock: Waits in ``barrier``.
             import_timeout_seconds: For imports and deletions.
@@ -75,6 +80,7 @@ class TypesenseIndexWriter:
             barrier_seconds: How long ``barrier`` waits for a loading engine.
         """
         self._prefix = prefix
+        self._key = api_key
         self._clock = clock or SystemClock()
         self._barrier_seconds = barrier_seconds
         self._imports = open_client(
@@ -87,6 +93,7 @@ class TypesenseIndexWriter:
         """See ``IndexWriter.use_key``; the client reads it for every request."""
         self._imports.config.api_key = key
         self._client.config.api_key = key
+        self._key = key  # last: whoever sees it here sends it from now on
 
     def upsert(self, index: str, documents: Sequence[Document]) -> list[LineResult]:
         """See ``IndexWriter.upsert``."""
@@ -162,10 +169,8 @@ class TypesenseIndexWriter:
     # --- one request each ---------------------------------------------------------
 
     def _import(self, index: str, lines: Sequence[bytes]) -> list[str]:
-        with translated(index):
-            text = index_of(self._imports, index).documents.import_(
-                b"\n".join(lines), _IMPORT
-            )
+        documents = index_of(self._imports, index).documents
+        text = self._ask(lambda: documents.import_(b"\n".join(lines), _IMPORT), index)
         answers = text.split("\n") if text else []
         if len(answers) != len(lines):
             detail = f"{len(lines)} lines sent, {len(answers)} answered"
@@ -174,8 +179,8 @@ class TypesenseIndexWriter:
 
     def _delete(self, index: str, wanted: str) -> int:
         parameters: DeleteQueryParameters = {"filter_by": wanted}
-        with translated(index):
-            answer = index_of(self._imports, index).documents.delete(parameters)
+        documents = index_of(self._imports, index).documents
+        answer = self._ask(lambda: documents.delete(parameters), index)
         return int(answer["num_deleted"])
 
     def _search(self, questions: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -184,17 +189,41 @@ class TypesenseIndexWriter:
             for index, wanted in questions
         ]
         body: MultiSearchRequestSchema = {"searches": searches}
-        with translated():
+
+        def search() -> list[Any]:
             answers: list[Any] = self._client.multi_search.perform(body)["results"]
-        for (index, _), answer in zip(questions, answers, strict=True):
-            _check_answer(index, answer)
-        return answers
+            for (index, _), answer in zip(questions, answers, strict=True):
+                _check_answer(index, answer)
+            return answers
+
+        return self._ask(search)
+
+    def _ask(self, request: Callable[[], Answer], index: str = "") -> Answer:
+        """Send it; again if its key was refused because a newer one is in use."""
+        key = self._key
+        try:
+            with translated(index), _fenced():
+                return request()
+        except FencedError:
+            if self._key == key:
+                raise
+        with translated(index), _fenced():
+            return request()
 
     def _check(self, index: str) -> None:
         """Refuse aliases and other people's indexes: never write through an alias."""
         parsed = parse_physical(index)
         if parsed is None or parsed.prefix != self._prefix:
             raise DependencyRejectedError(NAME, f"{index!r} is not one of our indexes")
+
+
+@contextmanager
+def _fenced() -> Iterator[None]:
+    """Tell a refused key: revoked by another leader, or expired because none led."""
+    try:
+        yield
+    except (RequestUnauthorized, RequestForbidden) as exc:
+        raise FencedError(f"typesense: the key is refused ({describe(exc)})") from exc
 
 
 def _check_answer(index: str, answer: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """The indexer's own notes, for roots of any type."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,10 +10,17 @@ from bson.objectid import ObjectId
 from pymongo.database import Database
 
 from catalog.repositories.base import RootId
-from catalog.repositories.index_state import DeadLetter, DirtyRoot
+from catalog.repositories.index_state import (
+    DeadLetter,
+    DirtyRoot,
+    IndexRequest,
+    LetterQuery,
+    RequestState,
+)
+from catalog.repositories.mongo.dead_letters import MongoDeadLetterRepository
 from catalog.repositories.mongo.index_state import (
-    MongoDeadLetterRepository,
     MongoDirtyRepository,
+    MongoIndexRequestRepository,
 )
 from catalog.repositories.mongo.roots import root_key_of
 from tests.unit.repositories.poison import NOW
@@ -51,8 +59,78 @@ def test_a_dead_letter_counts_its_attempts(database: Mongo) -> None:
     letters.record([first])
     letters.record([again])
 
-    (kept,) = letters.page(10)
+    (kept,) = letters.page(10).items
     assert (kept.error, kept.attempts) == ("no userId", 2)
     assert (kept.first_seen_at, kept.last_seen_at) == (NOW, NOW + timedelta(1))
     letters.clear([UUID(int=1)])
     assert letters.count() == 0
+
+
+def test_dirty_roots_are_counted_by_reason(database: Mongo) -> None:
+    dirty = MongoDirtyRepository(database)
+    dirty.mark([DirtyRoot(n, NOW, reason="drift") for n in range(3)])
+    dirty.mark([DirtyRoot("a", NOW, reason="missing object")])
+
+    assert dirty.count("drift") == 3
+    assert dirty.count("spilled") == 0
+
+
+def test_dead_letters_are_paged_and_chosen(database: Mongo) -> None:
+    letters = MongoDeadLetterRepository(database)
+    letters.record(
+        DeadLetter(
+            n,
+            "read" if n % 2 else "index",
+            f"Broken.*{n}",
+            1,
+            NOW,
+            NOW + timedelta(minutes=n),
+            job_id=f"job{n}",
+        )
+        for n in range(25)
+    )
+
+    seen, token = list[str](), None
+    while True:
+        page = letters.page(10, LetterQuery(), token)
+        assert page.total == 25
+        seen += [letter.job_id or "" for letter in page.items]
+        token = page.next_token
+        if token is None:
+            break
+
+    assert seen == [f"job{n}" for n in reversed(range(25))]
+    assert set(letters.roots(LetterQuery(stage="read"))) == set(range(1, 25, 2))
+    assert list(letters.roots(LetterQuery(text="broken.*7"))) == [7]
+    assert list(letters.roots(LetterQuery(text="broken.x7"))) == []
+    (one,) = letters.page(10, LetterQuery(job_id="job3")).items
+    assert list(letters.roots(LetterQuery(letter_id=one.letter_id))) == [3]
+
+
+def test_a_request_is_open_until_its_outcome_is_known(database: Mongo) -> None:
+    requests = MongoIndexRequestRepository(database)
+    later = IndexRequest("b", "run", NOW + timedelta(seconds=1), {"sweep": "rescan"})
+    earlier = IndexRequest("a", "reindex", NOW)
+    for request in (later, earlier, replace(later, action="another")):
+        requests.add(request)
+
+    assert requests.open() == (earlier, later)
+    requests.update(replace(earlier, state=RequestState.RUNNING, started_at=NOW))
+    assert [request.request_id for request in requests.open()] == ["a", "b"]
+    done = replace(earlier, state=RequestState.DONE, outcome="Generation 2 serves.")
+    requests.update(done)
+
+    assert requests.open() == (later,)
+    assert requests.find("a") == done
+    assert requests.find("c") is None
+    assert [request.request_id for request in requests.page(10)] == ["b", "a"]
+
+
+def test_a_request_of_the_first_release_is_still_taken(database: Mongo) -> None:
+    database["index_requests"].insert_one(
+        {"_id": "old", "action": "reindex", "createdAt": NOW}
+    )
+
+    (request,) = MongoIndexRequestRepository(database).open()
+
+    assert (request.request_id, request.state) == ("old", RequestState.WAITING)

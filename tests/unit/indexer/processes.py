@@ -13,8 +13,13 @@ from catalog.describe import describe
 from catalog.errors import CatalogError, FencedError
 from catalog.models.ids import ObjectKey
 from catalog.repositories.base import AssetRepository, RecordReader
+from catalog.repositories.index_control import (
+    LeaseRepository,
+    ReconcileRepository,
+    ScheduleRepository,
+)
 from catalog.repositories.index_state import FeedPosition, Generation, GenerationState
-from catalog.search.base import IndexName
+from catalog.search.base import IndexKeys, IndexName
 from catalog.search.projection import documents_of, tag_document_id
 from catalog.search.values import tag_key
 from indexer.capture import Capture, Captured
@@ -69,6 +74,10 @@ def ports_to(world: World, epoch: int | None = None) -> Ports:
         dead_letters=Letters(world),
         index_status=NoStatus(),
         index_requests=Requests(world),
+        leases=cast("LeaseRepository", None),
+        sweeps=cast("ScheduleRepository", None),
+        reconciles=cast("ReconcileRepository", None),
+        index_keys=cast("IndexKeys", None),
         store=Store(world),
         index_writer=engine,
         index_admin=engine,

@@ -104,6 +104,9 @@ class ShortFeed:
     def current(self) -> FeedPosition:
         return FeedPosition(None, 0, "p", "r")
 
+    def oldest(self) -> int:
+        return 0
+
     def open(self, position: FeedPosition) -> ShortStream:
         del position
         return ShortStream()

@@ -377,7 +377,7 @@ class Rows:
         is_later = sequence is not None and old is not None and old.sequence > sequence
         return old.sequence if old is not None and is_later else 0
 
-    def rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
+    def read_rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
         self.world.faults.step("assets.rows")
         found = (self.world.rows.get(one) for one in document_ids)
         return tuple(row for row in found if row is not None)

@@ -127,3 +127,47 @@ def test_a_monitor_serves_a_second_event_loop() -> None:
     second = asyncio.run(monitor.current())
 
     assert first == second == IndexState(lag_ms=0, generation=1)
+
+
+def test_a_glance_reads_once_and_follows_nothing() -> None:
+    statuses = CountingStatuses()
+    statuses.status = index_status(lag_ms=12, generation=3)
+
+    async def glance_and_rest() -> tuple[object, IndexState, int]:
+        monitor = IndexMonitor(statuses, FakeParts().clock, interval_seconds=0.001)
+        status, state = await monitor.glance()
+        await asyncio.sleep(0.05)
+        await monitor.close()
+        return status, state, statuses.reads
+
+    assert asyncio.run(glance_and_rest()) == (
+        statuses.status,
+        IndexState(lag_ms=12, generation=3),
+        1,
+    )
+
+
+def test_a_glance_at_what_is_followed_anyway_costs_no_read() -> None:
+    statuses = CountingStatuses()
+
+    async def follow_and_glance() -> int:
+        monitor = IndexMonitor(statuses, FakeParts().clock)
+        await monitor.current()
+        for _ in range(10):
+            await monitor.glance()
+        await monitor.close()
+        return statuses.reads
+
+    assert asyncio.run(follow_and_glance()) == 1
+
+
+def test_a_glance_without_mongodb_knows_nothing_not_what_it_once_knew() -> None:
+    statuses = FakeIndexStatusRepository()
+
+    async def glance_twice() -> tuple[object, IndexState]:
+        monitor = IndexMonitor(statuses, FakeParts().clock)
+        await monitor.glance()
+        statuses.fail_always(AWAY)
+        return await monitor.glance()
+
+    assert asyncio.run(glance_twice()) == (None, UNKNOWN)

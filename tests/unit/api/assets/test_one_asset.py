@@ -75,3 +75,17 @@ def test_somebody_elses_asset_is_not_found(
 
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
+
+
+def test_an_asset_that_was_waited_for_says_whether_the_index_has_it(
+    client: TestClient, parts: FakeParts
+) -> None:
+    parts.generations.settle(parts.feed.time)
+    token = client.get("/api/index/token").json()["token"]
+
+    for address in ("/api/assets/lora", "/api/assets/pic"):
+        has_it = client.get(f"{address}?userId=user123&waitFor={token}").json()
+        unasked = client.get(f"{address}?userId=user123").json()
+
+        assert has_it.pop("index") == {"reached": True}
+        assert has_it == unasked

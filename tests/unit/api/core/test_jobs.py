@@ -90,4 +90,4 @@ def test_two_hundred_jobs_are_a_page_unless_told_otherwise(
 
 
 def test_parameters_of_other_reads_are_accepted(client: TestClient) -> None:
-    assert client.get("/api/jobs?waitFor=t&waitMs=10&unknown=1").status_code == 200
+    assert client.get("/api/jobs?waitMs=10&unknown=1").status_code == 200
