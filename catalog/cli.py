@@ -1,32 +1,29 @@
-"""The ``catalog`` command. Starts processes as processes and imports none of them.
-
-``catalog reconcile`` will stand beside ``reindex``: both only insert a request record
-that the indexer executes.
-"""
+"""The ``catalog`` command. Starts processes as processes and imports none of them."""
 
 import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
+from catalog import cli_index
 from catalog.clock import SystemClock
 from catalog.config import Settings
 from catalog.errors import CatalogError, StackError
+from catalog.graph import Catalog
 from catalog.local import signals, status
 from catalog.local.data_directory import DataDirectory
 from catalog.local.options import Facts, StackOptions
 from catalog.local.reporter import TerminalReporter
 from catalog.local.stack import Stack
-from catalog.repositories.index_state import IndexRequest, IndexStatus
+from catalog.repositories.index_state import IndexStatus
 
 _FAILED, _MISUSED, _NOT_RUNNING = 1, 2, 3
 
@@ -39,7 +36,9 @@ examples:
   catalog up --demo            everything on this machine, with something to look at
   catalog up --port 0 --json   on a free port; one line of JSON when ready
   catalog status               what runs, where, and how far the index is
-  catalog reindex              build the search index anew while the old one serves
+  catalog reindex --wait       build the search index anew while the old one serves
+  catalog reconcile --wait     compare record, index and storage, mend what differs
+  catalog dead-letters         what could not be indexed as it is, and why
 
 Settings come from the environment (CATALOG_…); docs/settings.md lists them.
 """
@@ -55,8 +54,31 @@ Exit code: 0 all is up, 1 something is down, 3 nothing runs.
 """
 _REINDEX = """\
 Asks the indexer to build the search index anew from MongoDB and storage. The old one
-serves until the new one is complete; `catalog status` shows how far it is.
+serves until the new one has proven itself; `catalog status` shows how far it is.
+Exit code: 0 asked for (with --wait: done), 1 failed, 3 nothing runs.
 """
+_RECONCILE = """\
+Asks the indexer to compare record, read model, index and storage now, and to mend what
+differs. It does so by itself all the time; what it finds is called drift, and the goal
+is none.
+"""
+_ROLLBACK = """\
+Points searches at the generation that served before the last reindex. It is kept in
+step for CATALOG_ROLLBACK_SECONDS, so nothing is lost by going back.
+"""
+_SCHEDULE = """\
+Shows what the indexer does on a schedule: when it ran, how it went, when it is next.
+"""
+_LETTERS = """\
+Shows job records that can't be indexed as they are, newest first, or (--redrive, --all)
+has the indexer look at them again. It does so every hour by itself.
+"""
+
+
+class NothingRunsError(StackError):
+    """No stack runs on the data directory, and no other is named."""
+
+    code = "nothing_runs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,6 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = "CATALOG_" + "_".join(map(str, problem["loc"])).upper()
             _say(f"{name}: {problem['msg']}")
         return _MISUSED
+    except NothingRunsError as error:
+        _say(str(error))
+        return _NOT_RUNNING
     except CatalogError as error:
         _say(str(error))
         return _FAILED
@@ -102,8 +127,50 @@ def _parser() -> argparse.ArgumentParser:
         "--demo", action="store_true", help="fill an empty catalog with demo assets"
     )
     _command(commands, "status", _status, "what runs, and the index's lag", _STATUS)
-    _command(commands, "reindex", _reindex, "build the search index anew", _REINDEX)
+    _add_index_commands(commands)
     return parser
+
+
+def _add_index_commands(commands: Any) -> None:  # noqa: ANN401  (see ``_command``)
+    reindex = _command(
+        commands, "reindex", _reindex, "build the search index anew", _REINDEX
+    )
+    reconcile = _command(
+        commands, "reconcile", _reconcile, "compare everything, mend drift", _RECONCILE
+    )
+    reconcile.add_argument(
+        "--kinds",
+        metavar="K",
+        help="which, comma-separated: index,record,storage (all)",
+    )
+    reconcile.add_argument(
+        "--accept-losses",
+        action="store_true",
+        help="believe the store where most of its objects seem to be gone",
+    )
+    rollback = _command(
+        commands, "rollback", _rollback, "go back to the index before", _ROLLBACK
+    )
+    schedule = _command(
+        commands, "schedule", _schedule, "what is done on a schedule", _SCHEDULE
+    )
+    schedule.add_argument(
+        "--run", dest="run_sweep", metavar="NAME", help="start this one now"
+    )
+    letters = _command(
+        commands, "dead-letters", _letters, "what could not be indexed", _LETTERS
+    )
+    letters.add_argument("--stage", help="read, describe, extract or index")
+    letters.add_argument("--limit", type=int, default=50, metavar="N", help="(50)")
+    chosen = letters.add_mutually_exclusive_group()
+    chosen.add_argument("--redrive", metavar="ID", help="look at this one again")
+    chosen.add_argument(
+        "--all", action="store_true", help="look at all (of the stage) again"
+    )
+    for parser in (reindex, reconcile, rollback, schedule, letters):
+        parser.add_argument(
+            "--wait", action="store_true", help="until it is done, with progress"
+        )
 
 
 def _command(
@@ -212,7 +279,7 @@ def _announce(facts: Facts, *, as_json: bool) -> None:
     )
 
 
-# --- status and reindex ------------------------------------------------------------
+# --- status, and what the indexer is asked ----------------------------------------
 
 
 def _status(chosen: argparse.Namespace, settings: Settings) -> int:
@@ -232,30 +299,83 @@ def _status(chosen: argparse.Namespace, settings: Settings) -> int:
     return 0 if report.is_all_up else _FAILED
 
 
-def _reindex(chosen: argparse.Namespace, settings: Settings) -> int:
+@contextmanager
+def _running_catalog(settings: Settings) -> Iterator[Catalog]:
+    """Open the catalog that the command is about.
+
+    Raises:
+        NothingRunsError: There is none.
+    """
     directory = DataDirectory(settings.data_dir)
     if settings.mongo_uri is None:
         if directory.holder() is None:
-            _say(
+            raise NothingRunsError(
                 f"Nothing runs on {directory.path}: start it with `catalog up`, or set "
                 "CATALOG_MONGO_URI."
             )
-            return _NOT_RUNNING
         settings = settings_for(settings, facts_of(directory))
-    request = IndexRequest(
-        request_id=uuid4().hex, action="reindex", created_at=SystemClock().now()
-    )
     from catalog.bootstrap import open_catalog  # noqa: PLC0415  (see IndexReader)
 
     catalog = open_catalog(settings, process="cli")
     try:
-        catalog.index_requests.add(request)
+        yield catalog
     finally:
         catalog.close()
+
+
+def _ask(
+    chosen: argparse.Namespace,
+    settings: Settings,
+    action: str,
+    arguments: Mapping[str, Any],
+) -> int:
+    with _running_catalog(settings) as catalog:
+        asked = cli_index.ask(catalog, action, arguments, wait=chosen.wait, tell=_say)
     if chosen.json:
-        _print(json.dumps({"requestId": request.request_id, "action": "reindex"}))
+        _print(json.dumps(asked.as_json()))
+    elif asked.request.outcome is not None:
+        _print(asked.request.outcome)
     else:
-        _print("Asked for. `catalog status` shows how far the new index is.")
+        _print("Asked for. `catalog status` shows how far it is.")
+    return _FAILED if asked.has_failed else 0
+
+
+def _reindex(chosen: argparse.Namespace, settings: Settings) -> int:
+    return _ask(chosen, settings, "reindex", {})
+
+
+def _reconcile(chosen: argparse.Namespace, settings: Settings) -> int:
+    kinds = chosen.kinds.split(",") if chosen.kinds else None
+    arguments = {"kinds": kinds, "acceptLosses": chosen.accept_losses}
+    return _ask(chosen, settings, "reconcile", arguments)
+
+
+def _rollback(chosen: argparse.Namespace, settings: Settings) -> int:
+    return _ask(chosen, settings, "rollback", {})
+
+
+def _schedule(chosen: argparse.Namespace, settings: Settings) -> int:
+    if chosen.run_sweep:
+        return _ask(chosen, settings, "run", {"sweep": chosen.run_sweep})
+    with _running_catalog(settings) as catalog:
+        sweeps = catalog.sweeps.all()
+    if chosen.json:
+        _print(json.dumps([cli_index.sweep_json(sweep) for sweep in sweeps]))
+    else:
+        cli_index.render_schedule(sweeps, Console())
+    return 0
+
+
+def _letters(chosen: argparse.Namespace, settings: Settings) -> int:
+    if chosen.redrive or chosen.all:
+        wanted = {"letter_id": chosen.redrive, "stage": chosen.stage}
+        return _ask(chosen, settings, "redrive", wanted)
+    with _running_catalog(settings) as catalog:
+        found = cli_index.letters(catalog, chosen.stage, max(1, chosen.limit))
+    if chosen.json:
+        _print(json.dumps([cli_index.letter_json(letter) for letter in found]))
+    else:
+        cli_index.render_letters(found, Console())
     return 0
 
 

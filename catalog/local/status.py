@@ -17,6 +17,7 @@ from catalog.local.preflight import LOW_BYTES, NEEDED_BYTES, free_bytes, megabyt
 from catalog.repositories.index_state import IndexStatus
 
 _STALE_BEAT_SECONDS = 10.0
+_SHORT = 0.5
 _OK = 200
 
 
@@ -186,11 +187,30 @@ def _index_line(report: StatusReport) -> str:
     age = report.index_age_seconds or 0.0
     if age >= _STALE_BEAT_SECONDS:
         line += f"\n                   the indexer has been silent for {age:,.0f} s"
+    if index.leader:
+        line += f"\n                   led by {index.leader}, epoch {index.epoch}"
+    if building := _building(index):
+        line += f"\n                   {building}"
+    if index.drift:
+        line += f"\n                   drift: {index.drift} not mended yet"
+    if index.spilled:
+        line += f"\n                   {index.spilled:,} changes noted, to be applied"
+    if index.headroom is not None and index.headroom < _SHORT:
+        line += f"\n                   the oplog runs short: {index.headroom:.0%} left"
     if index.is_degraded:
         line += "\n                   degraded: history was lost, repair goes on"
     if index.problem:
         line += f"\n                   {index.problem}"
     return line
+
+
+def _building(index: IndexStatus) -> str:
+    if not index.building:
+        return ""
+    text = f"building generation {index.building}: {index.done:,} of {index.total:,}"
+    if index.eta_seconds is not None:
+        text += f", {index.eta_seconds:,.0f} s left"
+    return text
 
 
 def _ping(state: StackState) -> dict[str, bool]:

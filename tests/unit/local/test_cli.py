@@ -50,7 +50,10 @@ def test_a_setting_that_cannot_be_is_named(
     assert "CATALOG_PORT" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["status", "reindex"])
+@pytest.mark.parametrize(
+    "command",
+    ["status", "reindex", "reconcile", "rollback", "schedule", "dead-letters"],
+)
 def test_where_nothing_runs_the_exit_code_is_three(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
