@@ -18,6 +18,7 @@ from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.client import connect, ping
 from catalog.repositories.mongo.dead_letters import MongoDeadLetterRepository
+from catalog.repositories.mongo.dump import dump, load
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
 from catalog.repositories.mongo.feed import MongoChangeFeed
 from catalog.repositories.mongo.generations import MongoGenerationRepository
@@ -47,6 +48,9 @@ from catalog.storage.links import LinkSigner
 from catalog.storage.s3 import S3ObjectStore, connect_s3
 
 Value = TypeVar("Value")
+
+dump_records, load_records = dump, load
+"""Of a whole database, for backups; see ``catalog.repositories.mongo.dump``."""
 
 
 def open_catalog(settings: Settings, *, process: str) -> Catalog:

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
-from catalog import cli_index
+from catalog import cli_backup, cli_index
+from catalog.cli_common import NothingRunsError, facts_of, out, say, settings_for
 from catalog.clock import SystemClock
 from catalog.config import Settings
 from catalog.errors import CatalogError, StackError
@@ -69,16 +70,19 @@ step for CATALOG_ROLLBACK_SECONDS, so nothing is lost by going back.
 _SCHEDULE = """\
 Shows what the indexer does on a schedule: when it ran, how it went, when it is next.
 """
+_BACKUP = """\
+Writes the records of one moment, the store's files and the secrets into a new
+directory, while the stack runs or not. Typesense is not in it: after a restore the
+index is built anew.
+"""
+_RESTORE = """\
+Makes a data directory out of a backup. Everything is verified first; a directory that
+is in the way is moved aside with --force, never deleted. Then: catalog up.
+"""
 _LETTERS = """\
 Shows job records that can't be indexed as they are, newest first, or (--redrive, --all)
 has the indexer look at them again. It does so every hour by itself.
 """
-
-
-class NothingRunsError(StackError):
-    """No stack runs on the data directory, and no other is named."""
-
-    code = "nothing_runs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,13 +104,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for problem in error.errors():
             name = "CATALOG_" + "_".join(map(str, problem["loc"])).upper()
-            _say(f"{name}: {problem['msg']}")
+            say(f"{name}: {problem['msg']}")
         return _MISUSED
     except NothingRunsError as error:
-        _say(str(error))
+        say(str(error))
         return _NOT_RUNNING
     except CatalogError as error:
-        _say(str(error))
+        say(str(error))
         return _FAILED
 
 
@@ -128,6 +132,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     _command(commands, "status", _status, "what runs, and the index's lag", _STATUS)
     _add_index_commands(commands)
+    backing = _command(
+        commands, "backup", cli_backup.back_up, "write a backup", _BACKUP
+    )
+    backing.add_argument("--to", type=Path, metavar="DIR", help="must not exist")
+    backing.add_argument(
+        "--verify", type=Path, metavar="DIR", help="compare a backup with its manifest"
+    )
+    restoring = _command(
+        commands, "restore", cli_backup.restore, "restore a backup", _RESTORE
+    )
+    restoring.add_argument(
+        "--from", dest="source", type=Path, metavar="DIR", required=True, help="it"
+    )
+    restoring.add_argument(
+        "--force", action="store_true", help="move aside what is in the way"
+    )
     return parser
 
 
@@ -268,9 +288,9 @@ def _is_loopback(host: str) -> bool:
 
 def _announce(facts: Facts, *, as_json: bool) -> None:
     if as_json:
-        _print(json.dumps(facts.as_json(), separators=(",", ":")))
+        out(json.dumps(facts.as_json(), separators=(",", ":")))
         return
-    _print(
+    out(
         f"\n  The catalog is ready: {facts.api}   (docs: {facts.api}/docs)\n"
         f"\n  MongoDB     {facts.mongo}  database {facts.mongo_db}"
         f"\n  Typesense   {facts.typesense}"
@@ -291,7 +311,7 @@ def _status(chosen: argparse.Namespace, settings: Settings) -> int:
         SystemClock(),
     )
     if chosen.json:
-        _print(json.dumps(report.as_json(), separators=(",", ":")))
+        out(json.dumps(report.as_json(), separators=(",", ":")))
     else:
         status.render(report, Console())
     if not report.is_running:
@@ -330,13 +350,13 @@ def _ask(
     arguments: Mapping[str, Any],
 ) -> int:
     with _running_catalog(settings) as catalog:
-        asked = cli_index.ask(catalog, action, arguments, wait=chosen.wait, tell=_say)
+        asked = cli_index.ask(catalog, action, arguments, wait=chosen.wait, tell=say)
     if chosen.json:
-        _print(json.dumps(asked.as_json()))
+        out(json.dumps(asked.as_json()))
     elif asked.request.outcome is not None:
-        _print(asked.request.outcome)
+        out(asked.request.outcome)
     else:
-        _print("Asked for. `catalog status` shows how far it is.")
+        out("Asked for. `catalog status` shows how far it is.")
     return _FAILED if asked.has_failed else 0
 
 
@@ -360,7 +380,7 @@ def _schedule(chosen: argparse.Namespace, settings: Settings) -> int:
     with _running_catalog(settings) as catalog:
         sweeps = catalog.sweeps.all()
     if chosen.json:
-        _print(json.dumps([cli_index.sweep_json(sweep) for sweep in sweeps]))
+        out(json.dumps([cli_index.sweep_json(sweep) for sweep in sweeps]))
     else:
         cli_index.render_schedule(sweeps, Console())
     return 0
@@ -373,7 +393,7 @@ def _letters(chosen: argparse.Namespace, settings: Settings) -> int:
     with _running_catalog(settings) as catalog:
         found = cli_index.letters(catalog, chosen.stage, max(1, chosen.limit))
     if chosen.json:
-        _print(json.dumps([cli_index.letter_json(letter) for letter in found]))
+        out(json.dumps([cli_index.letter_json(letter) for letter in found]))
     else:
         cli_index.render_letters(found, Console())
     return 0
@@ -401,43 +421,8 @@ class IndexReader:
             return None
 
 
-def settings_for(settings: Settings, facts: Facts) -> Settings:
-    """Point the settings at a running stack."""
-    return Settings(
-        **settings.model_dump()
-        | {
-            "mongo_uri": SecretStr(facts.mongo),
-            "mongo_db": facts.mongo_db,
-            "typesense_url": facts.typesense,
-            "typesense_api_key": SecretStr(facts.typesense_api_key),
-            "storage": facts.storage,
-        }
-    )
-
-
-def facts_of(directory: DataDirectory) -> Facts:
-    """Read how to reach the stack that runs on ``directory``.
-
-    Raises:
-        StackError: It has not got that far yet.
-    """
-    facts = Facts.from_json(directory.read_state().facts)
-    if facts is None:
-        raise StackError(f"The stack on {directory.path} is only just starting.")
-    return facts
-
-
 def _plain(secret: SecretStr | None) -> str | None:
     return secret.get_secret_value() if secret else None
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"catalog: {text}\n")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from indexer.checkpoint import LiveSet, Target
-from indexer.reconcile import IndexReconciler, Suspects
+from indexer.comparison import Suspects
+from indexer.reconcile import IndexReconciler
 from indexer.repair import Repair
 from indexer.steady import Steady
 from indexer.verify import Verdict
@@ -32,6 +33,7 @@ class _Finding:
     number: int
     suspects: Suspects
     mended: Mended
+    accept_losses: bool
 
 
 class Findings:
@@ -49,12 +51,21 @@ class Findings:
         mended: Mended,
         *,
         stop: threading.Event,
+        accept_losses: bool = False,
     ) -> None:
-        """Hand over what looked different; waits while much is still to be mended."""
+        """Hand over what looked different; waits while much is still to be mended.
+
+        Args:
+            target: The generation.
+            suspects: What to look at again.
+            mended: Told what came of it, by the loop's thread.
+            stop: Ends the wait; then nothing is handed over.
+            accept_losses: Remove ghosts however many there are.
+        """
         while not self._has_room.acquire(timeout=0.5):
             if stop.is_set():
                 return
-        self._found.append(_Finding(target.number, suspects, mended))
+        self._found.append(_Finding(target.number, suspects, mended, accept_losses))
 
     def take(self) -> _Finding | None:
         """Take the oldest."""
@@ -92,35 +103,47 @@ class Mender:
         """
         must_rescan = False
         while (found := self._findings.take()) is not None:
-            number, suspects = found.number, found.suspects
-            targets = [t for t in self._live.targets if t.number == number]
+            targets = [t for t in self._live.targets if t.number == found.number]
             if not targets:
                 found.mended(Verdict(), "The generation is gone.")
                 continue
-            target = targets[0]
-            # An engine that has just restarted may not show all it has.
-            self._steady.run(lambda: self._steady.barrier([target]))  # noqa: B023
-            verdict = self._steady.run(
-                lambda: self._reconciler.recheck(target, suspects)  # noqa: B023
-            )
-            refused = _refusal(verdict, suspects)
-            if refused is not None:
-                log.error("not mended", extra={"why": refused})
-                must_rescan = True
-            elif not verdict.is_clean:
-                log.warning(
-                    "drift", extra={"n": number, "samples": list(verdict.samples)}
-                )
-                self._repair.mend(target, verdict)
+            try:
+                verdict, refused = self._mend(targets[0], found)
+            except BaseException:
+                found.mended(Verdict(), "It could not be looked at again.")
+                raise
+            must_rescan = must_rescan or refused is not None
             found.mended(verdict, refused)
         return must_rescan
 
+    def _mend(self, target: Target, found: _Finding) -> tuple[Verdict, str | None]:
+        # An engine that has just restarted may not show all it has.
+        self._steady.run(lambda: self._steady.barrier([target]))
+        verdict = self._steady.run(
+            lambda: self._reconciler.recheck(target, found.suspects)
+        )
+        if verdict.is_clean:
+            return verdict, None
+        samples = list(verdict.samples)
+        log.warning("drift", extra={"n": target.number, "samples": samples})
+        refused = None if found.accept_losses else _refusal(verdict, found.suspects)
+        if refused is None:
+            self._repair.mend(target, verdict)
+        else:
+            log.error("not mended", extra={"why": refused})
+        return verdict, refused
+
 
 def _refusal(verdict: Verdict, suspects: Suspects) -> str | None:
-    ghosts = len(verdict.ghosts)
-    if ghosts <= max(MOST_GHOSTS, GHOST_SHARE * suspects.checked):
+    """Why ghosts must not be removed; ``None`` when they may be."""
+    if not verdict.ghosts:
+        return None
+    ghosts = max(len(verdict.ghosts), suspects.ghosts)
+    is_empty = not suspects.rows and suspects.checked
+    if not is_empty and ghosts <= max(MOST_GHOSTS, GHOST_SHARE * suspects.checked):
         return None
     return (
-        f"{ghosts} roots have documents and no rows, of {suspects.checked} compared: "
-        "rows were lost, so nothing is removed and everything is looked at again"
+        f"{ghosts} roots have documents and no rows ({suspects.checked} documents and "
+        f"{suspects.rows} rows were compared): rows were lost, so nothing is removed "
+        "and everything is looked at again."
     )

@@ -6,84 +6,122 @@ is looked at again by the applying loop itself, when nothing is (``recheck``): w
 differs then is drift, a bug of ours or of an engine that forgot what it acknowledged.
 """
 
-import logging
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from catalog.models.ids import RootKey
-from catalog.repositories.base import AssetRepository, RootId, RowProof
+from catalog.models.ids import JobId, RootKey
+from catalog.repositories.base import AssetRepository, RecordReader, RootId
+from catalog.repositories.index_state import DeadLetterRepository, LetterQuery
 from catalog.search.base import IndexAdmin
-from catalog.search.projection import tag_document_id
+from catalog.search.projection import bucket_of, tag_document_id
 from indexer.batching import identity_of, slices, unique_by
 from indexer.checkpoint import Target
+from indexer.comparison import (
+    ROOT_FIELDS,
+    TAG_FIELDS,
+    Suspects,
+    TagSuspect,
+    WantedTag,
+    differences,
+    tag_differences,
+)
 from indexer.verify import Verdict
-
-log = logging.getLogger(__name__)
 
 BUCKETS = 256
 SLICE_DOCUMENTS = 20_000
 """Documents compared at once; bounds memory and how long an export takes."""
 
+SLICE_TAGS = 100_000
+"""Likewise of tags, of which each slice costs a look at all rows."""
+
+MOST_SUSPECTS = 100_000
+"""More are left to the next look: by then these are mended."""
+
 _ROOTS_AT_ONCE = 50
+_TAGS_AT_ONCE = 100
 _SAMPLES = 20
 
 
+def _no_pause() -> None:
+    """Go on at once."""
+
+
 @dataclass(slots=True)
-class Suspects:
-    """What looked different: root keys and tags, to be looked at again.
+class _Found:
+    """A verdict in the making."""
 
-    Attributes:
-        root_keys: With the kind of difference: ``missing``, ``ghost``, ``stale``.
-        tags: Ids of tag documents, likewise.
-        checked: Documents and rows compared.
-    """
+    roots: list[RootId] = field(default_factory=list)
+    ghosts: list[RootKey] = field(default_factory=list)
+    ghost_tags: list[str] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)
+    samples: list[str] = field(default_factory=list)
 
-    root_keys: dict[RootKey, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    checked: int = 0
+    def note(self, kind: str, what: str) -> None:
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if len(self.samples) < _SAMPLES:
+            self.samples.append(f"{kind}: {what}")
 
-    def add(self, other: "Suspects") -> None:
-        """Take another slice's in."""
-        self.root_keys |= other.root_keys
-        self.tags |= other.tags
-        self.checked += other.checked
-
-    def __bool__(self) -> bool:
-        """Whether there is anything to look at again."""
-        return bool(self.root_keys or self.tags)
-
-
-@dataclass(frozen=True, slots=True)
-class _Tag:
-    """What an owner's tag must be like, and a root that bears it."""
-
-    acl: frozenset[str]
-    root: RootId
+    def verdict(self) -> Verdict:
+        return Verdict(
+            roots=tuple(unique_by(self.roots, identity_of)),
+            ghosts=tuple(self.ghosts),
+            ghost_tags=tuple(self.ghost_tags),
+            kinds=self.kinds,
+            samples=tuple(self.samples),
+        )
 
 
 class IndexReconciler:
     """Compares generations with the read model; reads only."""
 
-    def __init__(self, *, assets: AssetRepository, admin: IndexAdmin) -> None:
-        """Compare nothing yet."""
+    def __init__(
+        self,
+        *,
+        assets: AssetRepository,
+        admin: IndexAdmin,
+        records: RecordReader | None = None,
+        dead_letters: DeadLetterRepository | None = None,
+    ) -> None:
+        """Compare nothing yet.
+
+        Args:
+            assets: The read model.
+            admin: Of the engine.
+            records: Tells whether a document without a row has a record; without it
+                every such document is a ghost.
+            dead_letters: What is known not to be as it should.
+        """
         self._assets = assets
         self._admin = admin
+        self._records = records
+        self._dead_letters = dead_letters
 
-    # --- the long look ---------------------------------------------------------------
+    # --- the long look -------------------------------------------------------------
 
-    def suspects(self, target: Target, stop: threading.Event) -> Suspects:
-        """Compare everything once; raises as ``slices_of``."""
+    def suspects(
+        self,
+        target: Target,
+        stop: threading.Event,
+        pause: Callable[[], None] = _no_pause,
+    ) -> Suspects:
+        """Compare everything, and what differed at once again; raises as ``slices_of``.
+
+        Args:
+            target: The generation.
+            stop: Ends it early; what has been found then is not all.
+            pause: Called after each slice.
+        """
         found = Suspects()
         for part in self.slices_of(target):
-            found.add(part)
-            if stop.is_set():
+            found.add(self.narrowed(target, part))
+            if stop.is_set() or len(found) >= MOST_SUSPECTS:
                 break
+            pause()
         return found
 
     def slices_of(self, target: Target) -> Iterator[Suspects]:
-        """Compare slice by slice; the last one is that of the tags.
+        """Compare slice by slice; the last ones are those of the tags.
 
         Raises:
             DependencyUnavailableError: An answer broke off: nothing is known.
@@ -92,11 +130,10 @@ class IndexReconciler:
         documents = sum(
             self._admin.count(index) for index in (target.assets, target.segments)
         )
-        parts = min(max(1, documents // SLICE_DOCUMENTS + 1), BUCKETS)
-        width = -(-BUCKETS // parts)
-        for start in range(0, BUCKETS, width):
-            yield self.compare(target, range(start, min(start + width, BUCKETS)))
-        yield self.compare_tags(target)
+        for buckets in _bucket_ranges(documents, SLICE_DOCUMENTS):
+            yield self.compare(target, buckets)
+        for buckets in _bucket_ranges(self._admin.count(target.tags), SLICE_TAGS):
+            yield self.compare_tags(target, buckets)
 
     def compare(self, target: Target, buckets: range) -> Suspects:
         """Compare the documents of some buckets with their rows.
@@ -104,150 +141,135 @@ class IndexReconciler:
         What was exported is older than what the rows say: a write between the two
         looks like a difference, and is none when looked at again.
         """
-        assets = self._admin.export(target.assets, ("root", "_hash"), buckets=buckets)
-        segments = self._admin.export(
-            target.segments, ("root", "_hash"), buckets=buckets
-        )
-        return _differences(
-            self._assets.proofs(buckets), assets, segments, is_ours=target.is_ours
-        )
+        assets = self._admin.export(target.assets, ROOT_FIELDS, buckets=buckets)
+        segments = self._admin.export(target.segments, ROOT_FIELDS, buckets=buckets)
+        return differences(target, self._assets.proofs(buckets), assets, segments)
 
-    def compare_tags(self, target: Target) -> Suspects:
-        """Compare the tag documents with what rows bear."""
-        wanted = self._tags()
-        held = self._admin.export(target.tags, ("acl",))
-        return Suspects(
-            tags=_tag_differences(wanted, held), checked=len(wanted) + len(held)
-        )
+    def compare_tags(self, target: Target, buckets: range) -> Suspects:
+        """Compare the tag documents of some buckets with what rows bear."""
+        held = self._admin.export(target.tags, TAG_FIELDS, buckets=buckets)
+        wanted = self._tags(None, buckets)
+        found = tag_differences(target, wanted, held)
+        return Suspects(tags=found, checked=len(held), rows=len(wanted))
 
-    def _tags(self) -> dict[str, _Tag]:
-        return {
-            tag_document_id(use.owner_key, use.tag_key): _Tag(use.acl, use.root)
-            for use in self._assets.tag_uses()
-        }
+    # --- the second look -----------------------------------------------------------
 
-    # --- the second look -------------------------------------------------------------
+    def narrowed(self, target: Target, suspects: Suspects) -> Suspects:
+        """Look again at what looked different, and leave out what does no longer."""
+        found = Suspects(checked=suspects.checked, rows=suspects.rows)
+        for part in slices(sorted(suspects.root_keys), _ROOTS_AT_ONCE):
+            again, known = self._look(target, part)
+            found.root_keys |= again.root_keys
+            found.ghosts += len(again.root_keys.keys() - known.keys())
+        for tags in slices(sorted(suspects.tags), _TAGS_AT_ONCE):
+            found.tags |= self._look_at_tags(target, tags, suspects)[0]
+        return found
 
     def recheck(self, target: Target, suspects: Suspects) -> Verdict:
         """Look again at what looked different; exact while nothing is on its way.
 
+        A document without a row is a ghost only if no record would produce it; one
+        that stands in for what is refused (a dead letter) is none at all.
+
         Raises:
             DependencyUnavailableError: An answer broke off: nothing is known.
         """
-        roots: list[RootId] = []
-        ghosts: list[RootKey] = []
-        kinds: dict[str, int] = {}
-        samples: list[str] = []
+        found = _Found()
         for part in slices(sorted(suspects.root_keys), _ROOTS_AT_ONCE):
-            proofs = self._assets.proofs_of(part)
-            again = _differences(
-                proofs,
-                self._admin.export(target.assets, ("root", "_hash"), roots=part),
-                self._admin.export(target.segments, ("root", "_hash"), roots=part),
-                is_ours=target.is_ours,
-            )
-            known = {proof.root_key: proof.root for proof in proofs}
-            for root_key, kind in again.root_keys.items():
-                kinds[kind] = kinds.get(kind, 0) + 1
-                samples.append(f"{kind}: root {root_key}")
-                if root_key in known:
-                    roots.append(known[root_key])
+            self._recheck_roots(target, part, found)
+        for tags in slices(sorted(suspects.tags), _TAGS_AT_ONCE):
+            differing, wanted = self._look_at_tags(target, tags, suspects)
+            for tag, suspect in differing.items():
+                found.note(suspect.kind, f"tag {tag}")
+                if tag in wanted:
+                    found.roots.append(wanted[tag].root)
                 else:
-                    ghosts.append(root_key)
-        ghost_tags: list[str] = []
-        if suspects.tags:
-            tags = self._tags()
-            held = self._admin.export(target.tags, ("acl",))
-            for tag, kind in _tag_differences(tags, held).items():
-                if tag not in suspects.tags:
-                    continue
-                kinds[kind] = kinds.get(kind, 0) + 1
-                samples.append(f"{kind}: tag {tag}")
-                if tag in tags:
-                    roots.append(tags[tag].root)
-                else:
-                    ghost_tags.append(tag)
-        return Verdict(
-            roots=tuple(unique_by(roots, identity_of)),
-            ghosts=tuple(ghosts),
-            ghost_tags=tuple(ghost_tags),
-            kinds=kinds,
-            samples=tuple(samples[:_SAMPLES]),
+                    found.ghost_tags.append(tag)
+        return found.verdict()
+
+    def _recheck_roots(
+        self, target: Target, root_keys: Sequence[RootKey], found: "_Found"
+    ) -> None:
+        again, known = self._look(target, root_keys)
+        rowless = [key for key in again.root_keys if key not in known]
+        recorded = self._recorded(target, rowless)
+        for root_key, kind in again.root_keys.items():
+            if root_key in known:
+                found.roots.append(known[root_key])
+            elif root_key not in recorded:
+                found.ghosts.append(root_key)
+            elif self._is_dead(root_key):
+                continue
+            else:
+                found.roots.append(recorded[root_key])
+            found.note(kind, f"root {root_key}")
+
+    def _look(
+        self, target: Target, root_keys: Sequence[RootKey]
+    ) -> tuple[Suspects, dict[RootKey, RootId]]:
+        """Compare these roots; returns also the roots of which there are rows."""
+        proofs = self._assets.proofs_of(root_keys)
+        named = [key for key in root_keys if key]
+        again = differences(
+            target,
+            proofs,
+            self._admin.export(target.assets, ROOT_FIELDS, roots=named),
+            self._admin.export(target.segments, ROOT_FIELDS, roots=named),
         )
+        return again, {proof.root_key: proof.root for proof in proofs}
+
+    def _recorded(
+        self, target: Target, root_keys: Sequence[RootKey]
+    ) -> dict[RootKey, RootId]:
+        """Those of these roots whose job records exist, by what documents tell."""
+        if not root_keys or self._records is None:
+            return {}
+        held = self._admin.export(target.assets, ("view",), roots=root_keys)
+        views = (document.get("view") or {} for document in held)
+        job_ids = {JobId(view["jobId"]) for view in views if view.get("jobId")}
+        roots = self._records.roots_of_jobs(job_ids)
+        found: dict[RootKey, RootId] = {}
+        for part in slices(roots, _ROOTS_AT_ONCE):
+            for bundle in self._records.read(part).bundles:
+                if bundle.job is not None or bundle.malformed is not None:
+                    found[bundle.root_key] = bundle.root
+        return found
+
+    def _is_dead(self, root_key: RootKey) -> bool:
+        letters = self._dead_letters
+        if letters is None:
+            return False
+        return letters.page(1, LetterQuery(letter_id=root_key)).total > 0
+
+    # --- tags ----------------------------------------------------------------------
+
+    def _look_at_tags(
+        self, target: Target, tags: Sequence[str], suspects: Suspects
+    ) -> tuple[dict[str, TagSuspect], dict[str, WantedTag]]:
+        """Compare these tags; returns also what rows bear of them."""
+        of = [suspects.tags[tag] for tag in tags]
+        held = self._admin.export(target.tags, TAG_FIELDS, ids=tags)
+        pairs = {(one.owner_key, one.tag_key) for one in of if one.owner_key}
+        wanted = self._tags(sorted(pairs), range(BUCKETS))
+        named = {tag: use for tag, use in wanted.items() if tag in suspects.tags}
+        return tag_differences(target, named, held), named
+
+    def _tags(
+        self, only: Sequence[tuple[str, str]] | None, buckets: range
+    ) -> dict[str, WantedTag]:
+        interned: dict[frozenset[str], frozenset[str]] = {}
+        found: dict[str, WantedTag] = {}
+        for use in self._assets.tag_uses(only):
+            tag = tag_document_id(use.owner_key, use.tag_key)
+            if bucket_of(tag) in buckets:
+                acl = interned.setdefault(use.acl, use.acl)
+                found[tag] = WantedTag(use.owner_key, use.tag_key, acl, use.root)
+        return found
 
 
-def _differences(
-    proofs: Iterable[RowProof],
-    assets: Sequence[Mapping[str, Any]],
-    segments: Sequence[Mapping[str, Any]],
-    *,
-    is_ours: bool,
-) -> Suspects:
-    """Compare; of generations of another schema the ids alone can be compared."""
-    rows: dict[str, RowProof] = {proof.document_id: proof for proof in proofs}
-    found: dict[RootKey, str] = {}
-    left = {i for i, row in rows.items() if row.has_document and row.document_hash}
-    for document in assets:
-        left.discard(document["id"])
-        row = rows.get(document["id"])
-        if row is None or not row.has_document:
-            found.setdefault(RootKey(document["root"]), "ghost")
-        elif document["root"] != row.root_key or _is_stale(row, document, is_ours):
-            found.setdefault(row.root_key, "stale")
-    for name in left:
-        found.setdefault(rows[name].root_key, "missing")
-    _compare_segments(rows, segments, found, is_ours=is_ours)
-    checked = len(rows) + len(assets) + len(segments)
-    return Suspects(root_keys=found, checked=checked)
-
-
-def _compare_segments(
-    rows: Mapping[str, RowProof],
-    segments: Sequence[Mapping[str, Any]],
-    found: dict[RootKey, str],
-    *,
-    is_ours: bool,
-) -> None:
-    counts: dict[str, int] = {}
-    for document in segments:
-        owner, _, number = str(document["id"]).rpartition("x")
-        row = rows.get(owner)
-        if row is None or not row.has_document:
-            found.setdefault(RootKey(document["root"]), "ghost")
-        elif not row.document_hash:
-            continue  # partly refused: its numbers have gaps
-        elif int(number) >= row.segment_count:
-            found.setdefault(row.root_key, "ghost")
-        else:
-            counts[owner] = counts.get(owner, 0) + 1
-            if _is_stale(row, document, is_ours):
-                found.setdefault(row.root_key, "stale")
-    for name, row in rows.items():
-        lacks = row.has_document and row.segment_count > counts.get(name, 0)
-        if lacks and row.document_hash:
-            found.setdefault(row.root_key, "missing")
-
-
-def _is_stale(
-    row: RowProof,
-    document: Mapping[str, Any],
-    is_ours: bool,  # noqa: FBT001  (private)
-) -> bool:
-    known = row.document_hash
-    return is_ours and bool(known) and known != document["_hash"]
-
-
-def _tag_differences(
-    wanted: Mapping[str, _Tag], held: Iterable[Mapping[str, Any]]
-) -> dict[str, str]:
-    found: dict[str, str] = {}
-    left = set(wanted)
-    for document in held:
-        name = str(document["id"])
-        left.discard(name)
-        use = wanted.get(name)
-        if use is None:
-            found[name] = "ghost"
-        elif use.acl != set(document["acl"]):
-            found[name] = "stale"
-    return found | dict.fromkeys(left, "missing")
+def _bucket_ranges(documents: int, at_once: int) -> Iterator[range]:
+    """Cut all buckets into ranges that hold about so many documents each."""
+    parts = min(documents // at_once + 1, BUCKETS)
+    width = -(-BUCKETS // parts)
+    for start in range(0, BUCKETS, width):
+        yield range(start, min(start + width, BUCKETS))

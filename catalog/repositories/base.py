@@ -15,6 +15,7 @@ from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.page import Page
 from catalog.models.stored import Annotation, Extraction, StoredObject
+from catalog.repositories.sightings import Recorded, Settled, Sighting
 
 RootId = Any
 """``_id`` of a job record: any BSON value, chosen by the record's writer."""
@@ -205,7 +206,9 @@ class ObjectRepository(Protocol):
         """Set states seen by looking (HEAD, listing); returns how many changed.
 
         An unchanged state (same etag, size, state) is not written, so that no change
-        event arises. A record whose sequencer is newer wins (compare-and-set).
+        event arises. A record whose sequencer is newer wins (compare-and-set), and so
+        does one whose look began later (``checked_at``). ``settle`` knows better
+        which look was the later one, for those who read before they look.
         """
         ...
 
@@ -213,8 +216,52 @@ class ObjectRepository(Protocol):
         """``_id`` of an object's record, as ``Change.record_id`` tells it."""
         ...
 
-    def present_under(self, store: str, prefix: str) -> Mapping[ObjectKey, str]:
-        """Keys and etags that are recorded as present under a prefix."""
+    def recorded(
+        self, store: str, keys: Iterable[ObjectKey]
+    ) -> Mapping[ObjectKey, Recorded]:
+        """Read what is known of objects, to look at them afterwards.
+
+        Returns:
+            By key, as acknowledged by a majority; without those never recorded.
+
+        Raises:
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        ...
+
+    def recorded_under(
+        self, store: str, prefix: str, *, after: ObjectKey | None, limit: int
+    ) -> Sequence[Recorded]:
+        """Read a page of what is known under a prefix, ordered by key bytes.
+
+        Args:
+            store: Its ``store_id``.
+            prefix: Start of the keys; empty for all.
+            after: Last key of the page before.
+            limit: How many at most.
+
+        Raises:
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        ...
+
+    def settle(self, sightings: Iterable[Sighting]) -> Settled:
+        """Record what was seen, each over the very record read before looking.
+
+        What it returned is acknowledged by a majority. See ``sightings.decide`` for
+        what is written. Keys that are no valid Unicode are passed over.
+
+        Raises:
+            DependencyUnavailableError: Fate unknown; retryable.
+        """
+        ...
+
+    def forget_tombstones(self, before: datetime) -> int:
+        """Remove tombstones that were set before a time; returns how many.
+
+        An event that is older than its key's tombstone must not be alive any more:
+        queues keep messages for 14 days at most.
+        """
         ...
 
 
@@ -381,8 +428,13 @@ class AssetRepository(Protocol):
         """
         ...
 
-    def tag_uses(self) -> Iterator[TagUse]:
+    def tag_uses(
+        self, only: Sequence[tuple[str, str]] | None = None
+    ) -> Iterator[TagUse]:
         """Stream every tag that rows bear, once per owner.
+
+        Args:
+            only: These alone (owner key, tag key), at most some hundreds.
 
         Raises:
             DependencyUnavailableError: retryable; what came until then is no answer.

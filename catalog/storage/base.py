@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from catalog.models.ids import ObjectKey
 
@@ -138,5 +138,22 @@ class ObjectStore(Protocol):
 
         Returns:
             The key, or ``None`` for an address that is not in this store.
+        """
+        ...
+
+
+@runtime_checkable
+class ExpiresByRule(Protocol):
+    """A store that removes old objects by itself, where it has a rule that says so."""
+
+    def expires_after(self, prefix: str) -> timedelta | None:
+        """Tell after which time objects under a prefix are removed.
+
+        Returns:
+            The shortest, ``None`` where no rule says so.
+
+        Raises:
+            DependencyUnavailableError: retryable.
+            DependencyRejectedError: We may not know.
         """
         ...

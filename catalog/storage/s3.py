@@ -1,6 +1,6 @@
 """The store as an S3 bucket, over boto3; works with any S3 endpoint."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import timedelta
 from typing import Any, BinaryIO, Protocol, cast
@@ -98,6 +98,13 @@ class S3Client(Protocol):
         ...
 
     def generate_presigned_url(self, *values: Any, **parameters: Any) -> str:  # noqa: ANN401, D102
+        ...
+
+
+class _RuleClient(Protocol):
+    """What we call of it besides, once an hour."""
+
+    def get_bucket_lifecycle_configuration(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401
         ...
 
 
@@ -263,6 +270,25 @@ class S3ObjectStore:
         except (ClientError, BotoCoreError) as exc:
             raise _translated(exc, prefix) from exc
 
+    def expires_after(self, prefix: str) -> timedelta | None:
+        """See ``ExpiresByRule.expires_after``; rules that also ask for tags are not."""
+        try:
+            client = cast("_RuleClient", self._client)
+            answer = client.get_bucket_lifecycle_configuration(Bucket=self._bucket)
+        except (ClientError, BotoCoreError) as exc:
+            if _code(exc) == "NoSuchLifecycleConfiguration":
+                return None
+            raise _translated(exc, prefix) from exc
+        days = [
+            rule["Expiration"]["Days"]
+            for rule in answer.get("Rules", ())
+            if rule.get("Status") == "Enabled"
+            and "Days" in rule.get("Expiration", {})
+            and (scope := _prefix_of(rule)) is not None
+            and prefix.startswith(scope)
+        ]
+        return timedelta(days=min(days)) if days else None
+
     def presign(
         self,
         key: ObjectKey,
@@ -350,6 +376,16 @@ class _Unclosed:
 
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size)
+
+
+def _prefix_of(rule: Mapping[str, Any]) -> str | None:
+    """Which keys a lifecycle rule is for; ``None`` where it asks for more than that."""
+    if "Filter" not in rule:
+        return str(rule.get("Prefix", ""))
+    asked = rule["Filter"]
+    if set(asked) <= {"Prefix"}:
+        return str(asked.get("Prefix", ""))
+    return None
 
 
 def _code(exc: Exception) -> str:

@@ -51,6 +51,10 @@ class Timeline(ManualClock):
         """Let time pass while the process is stopped: none of its loops runs."""
         super().advance(seconds)
 
+    def suspend(self, seconds: float) -> None:
+        """Let time pass while the machine sleeps: its monotonic clock stands still."""
+        self._now += timedelta(seconds=seconds)
+
     def _act(self) -> None:
         planned = min(self._at, key=lambda item: item[0])
         self._at.remove(planned)

@@ -190,17 +190,40 @@ class MongoAssetRepository:
             for raw in self._assets.find(wanted, _PROOF, session=session):
                 yield _proof(raw)
 
-    def tag_uses(self) -> Iterator[TagUse]:
-        """See ``AssetRepository.tag_uses``."""
+    def tag_uses(
+        self, only: Sequence[tuple[str, str]] | None = None
+    ) -> Iterator[TagUse]:
+        """See ``AssetRepository.tag_uses``.
+
+        Rows that bear a tag share few lists of access keys, so these are grouped by
+        MongoDB and united here: half the work of taking them apart there.
+        """
+        wanted: Record = {
+            "acl.0": {"$exists": True},
+            "tagKeys.0": {"$exists": True},
+        }
+        chosen: list[Record] = []
+        if only is not None:
+            if not only:
+                return
+            pairs = [{"ownerKey": owner, "tagKeys": tag} for owner, tag in only]
+            wanted["$or"] = pairs
+            chosen = [{"$match": {"$or": pairs}}]
         steps: list[Record] = [
-            {"$match": {"acl.0": {"$exists": True}, "tagKeys.0": {"$exists": True}}},
+            {"$match": wanted},
             {"$project": {"root": 1, "ownerKey": 1, "tagKeys": 1, "acl": 1}},
             {"$unwind": "$tagKeys"},
-            {"$unwind": "$acl"},
+            *chosen,
             {
                 "$group": {
-                    "_id": {"owner": "$ownerKey", "tag": "$tagKeys"},
-                    "acl": {"$addToSet": "$acl"},
+                    "_id": {"owner": "$ownerKey", "tag": "$tagKeys", "acl": "$acl"},
+                    "root": {"$first": "$root"},
+                }
+            },
+            {
+                "$group": {
+                    "_id": {"owner": "$_id.owner", "tag": "$_id.tag"},
+                    "acls": {"$push": "$_id.acl"},
                     "root": {"$first": "$root"},
                 }
             },
@@ -208,7 +231,7 @@ class MongoAssetRepository:
         with translated():
             for found in self._assets.aggregate(steps, allowDiskUse=True):
                 one = found["_id"]
-                acl = frozenset(found["acl"])
+                acl = frozenset(key for keys in found["acls"] for key in keys)
                 yield TagUse(one["owner"], one["tag"], acl, found["root"])
 
     def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:

@@ -29,16 +29,17 @@ class MongoLeaseRepository:
     def __init__(self, database: Database[Record]) -> None:
         """Keep the one record in ``index_lease``."""
         self._records = database["index_lease"]
+        self._generations = database["index_generations"]
 
     def acquire(self, owner: str, ttl: timedelta) -> Lease | None:
         """See ``LeaseRepository.acquire``."""
         with translated():
             # `$expr` together with an upsert is refused (224): it must be there.
-            self._records.update_one(
-                {"_id": _LEASE_ID},
-                {"$setOnInsert": {"epoch": 0, "owner": "", "expiresAt": None}},
-                upsert=True,
-            )
+            if self._records.find_one({"_id": _LEASE_ID}, {"_id": 1}) is None:
+                first = {"epoch": self._last_epoch(), "owner": "", "expiresAt": None}
+                self._records.update_one(
+                    {"_id": _LEASE_ID}, {"$setOnInsert": first}, upsert=True
+                )
             is_free = {"$lte": [{"$ifNull": ["$expiresAt", "$$NOW"]}, "$$NOW"]}
             is_ours = {"$eq": ["$owner", owner]}
             found = self._records.find_one_and_update(
@@ -57,6 +58,13 @@ class MongoLeaseRepository:
                 return_document=ReturnDocument.AFTER,
             )
         return None if found is None else _lease(found)
+
+    def _last_epoch(self) -> int:
+        """The epoch to go on from, also where the lease's record was lost."""
+        last = self._generations.find_one(
+            {"epoch": {"$exists": True}}, {"epoch": 1}, sort=[("epoch", DESCENDING)]
+        )
+        return int(last["epoch"]) if last else 0
 
     def renew(self, lease: Lease, ttl: timedelta) -> Lease | None:
         """See ``LeaseRepository.renew``."""

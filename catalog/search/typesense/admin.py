@@ -10,6 +10,7 @@ from typesense.exceptions import ObjectAlreadyExists, ObjectNotFound
 from typesense.types.collection import CollectionCreateSchema
 
 from catalog.errors import (
+    CatalogError,
     ConflictError,
     DependencyRejectedError,
     DependencyUnavailableError,
@@ -24,11 +25,13 @@ from catalog.search.typesense.client import (
     check_safe,
     close_clients,
     index_of,
+    is_about_a_field,
     open_client,
     translated,
 )
 
 _EXPORT_BLOCK_BYTES = 1 << 18
+_REFUSED = frozenset({400, 401, 403, 404})
 
 
 class TypesenseIndexAdmin:
@@ -199,11 +202,8 @@ class TypesenseIndexAdmin:
                 preload_content=False,
             )
             try:
-                if answer.status == 404:  # noqa: PLR2004  (HTTP's not found)
-                    raise NotFoundError("index", index)
                 if answer.status != 200:  # noqa: PLR2004  (HTTP's OK)
-                    detail = f"export answered {answer.status}"
-                    raise DependencyUnavailableError(NAME, detail)
+                    raise _refusal(index, answer.status, answer.data)
                 rest = b""
                 for block in answer.stream(_EXPORT_BLOCK_BYTES):
                     *lines, rest = (rest + block).split(b"\n")
@@ -229,3 +229,13 @@ class TypesenseIndexAdmin:
             raise DependencyRejectedError(NAME, f"{index!r} is not one of our indexes")
         if kind is not None and parsed.kind is not kind:
             raise DependencyRejectedError(NAME, f"{index!r} is not of kind {kind}")
+
+
+def _refusal(index: str, status: int, body: bytes) -> CatalogError:
+    """Translate an export's answer; its errors bypass the official client."""
+    detail = f"export answered {status}: {body[:200].decode(errors='replace')}"
+    if status == 404 and not is_about_a_field(detail):  # noqa: PLR2004  (HTTP's not found)
+        return NotFoundError("index", index)
+    if status in _REFUSED:
+        return DependencyRejectedError(NAME, detail)
+    return DependencyUnavailableError(NAME, detail)

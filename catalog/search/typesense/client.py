@@ -103,7 +103,7 @@ def translate(error: Exception, index: str = "") -> CatalogError:
     """Translate by the most specific match first."""
     detail = describe(error)
     match error:
-        case ObjectNotFound():
+        case ObjectNotFound() if not is_about_a_field(detail):
             return NotFoundError("index", index)
         case ServiceUnavailable() | ServerError() | HTTPStatus0Error() | Timeout():
             return DependencyUnavailableError(NAME, detail)
@@ -119,6 +119,11 @@ def _is_passing(error: TypesenseClientError) -> bool:
     return bool(error.args) and (
         error.args[0] in _PASSING or _OUT_OF in str(error.args[-1]).lower()
     )
+
+
+def is_about_a_field(detail: str) -> bool:
+    """Tell a 404 for a field that is not in the schema from one for the index."""
+    return " field " in detail
 
 
 def describe(error: Exception) -> str:

@@ -31,6 +31,7 @@ from catalog.search.typesense.client import (
     close_clients,
     describe,
     index_of,
+    is_about_a_field,
     open_client,
     translated,
 )
@@ -232,7 +233,7 @@ def _check_answer(index: str, answer: dict[str, Any]) -> None:
     if code is None and "found" in answer:
         return
     detail = str(answer.get("error", "an answer without a count"))
-    is_unknown_field = "field" in detail
+    is_unknown_field = is_about_a_field(detail)
     if code == 404 and not is_unknown_field:  # noqa: PLR2004  (HTTP's not found)
         raise NotFoundError("index", index)
     if code in _REFUSED_KEY_CODES:

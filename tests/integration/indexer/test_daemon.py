@@ -234,7 +234,7 @@ def test_a_row_that_is_not_what_the_record_says_is_found_and_mended(
         outcome = _answer(platform, "reconcile", kinds=["record"])
 
         assert outcome is not None
-        assert "2 stale" in outcome
+        assert "1 missing, 1 stale" in outcome
         eventually(lambda: platform.catalog.dirty.count("drift") == 0)
         eventually(lambda: rows.count_documents({}) == 20)
         found = rows.find_one({"jobId": "job2"})

@@ -140,6 +140,10 @@ def eventually(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)  # noqa: TID251  (other processes go on meanwhile)
 
 
+def await_line(process: Process, line: str) -> None:
+    eventually(lambda: line in process.said)
+
+
 @pytest.fixture
 def stage(
     socket_enabled: None,  # noqa: ARG001  (this fixture connects)
@@ -160,18 +164,17 @@ def stage(
 def test_a_leader_that_was_stopped_beyond_its_lease_writes_nothing_more(
     stage: Stage,
 ) -> None:
-    with stage.two() as (leader, other):
+    with stage.two() as processes:
         for epoch in range(1, HANDOVERS + 1):
+            leader, other = processes[(epoch + 1) % 2], processes[epoch % 2]
+            stale, newer = epoch * 10 + 1, epoch * 10 + 2
+
             took = stage.hand_over(leader, other, epoch)
 
-            stale, newer = epoch * 10 + 1, epoch * 10 + 2
-            eventually(lambda p=leader, v=stale: f"fenced {v}" in p.said)  # type: ignore[misc]
+            await_line(leader, f"fenced {stale}")
             assert f"wrote {stale}" not in leader.said
             assert stage.shown() == newer
             assert took <= TTL_SECONDS + 5
-            stage.tell(newer + 1)
-            eventually(lambda v=newer: stage.shown() == v + 1)  # type: ignore[misc]
-            leader, other = other, leader
 
 
 def test_without_the_fence_the_same_leader_spoils_the_index(stage: Stage) -> None:

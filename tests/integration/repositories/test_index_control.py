@@ -67,6 +67,15 @@ def test_a_lease_that_ran_out_is_anyones(database: Mongo) -> None:
     assert leases.renew(first, LONG) is None
 
 
+def test_epochs_go_on_where_the_lease_was_lost(database: Mongo) -> None:
+    MongoGenerationRepository(database).save(generation(epoch=7))
+
+    lease = MongoLeaseRepository(database).acquire("ann", LONG)
+
+    assert lease is not None
+    assert lease.epoch == 8
+
+
 def test_eight_contenders_never_share_an_epoch(database: Mongo) -> None:
     """Each leads for a moment, over and over; every epoch has one owner."""
     leases = MongoLeaseRepository(database)

@@ -11,7 +11,9 @@ from catalog.models.stored import ObjectState
 from catalog.storage.base import ObjectInfo
 from indexer.health import Health
 from indexer.intake_directory import DirectoryHints, Intake
-from tests.unit.indexer.world import Objects, Store, World
+from tests.unit.indexer.world import World
+from tests.unit.indexer.world_records import Objects
+from tests.unit.indexer.world_store import Store
 
 KEY = ObjectKey("generated-images/ann/job1/image_1.png")
 OTHER = ObjectKey("generated-images/ann/job2/image_1.png")

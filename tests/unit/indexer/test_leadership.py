@@ -200,13 +200,14 @@ def test_a_standby_that_cannot_reach_mongodb_goes_on_trying(scene: Scene) -> Non
 
 
 @pytest.mark.parametrize("at_start", [True, False])
+@pytest.mark.parametrize("pause", [Timeline.pause, Timeline.suspend])
 def test_a_key_made_by_a_process_that_slept_through_a_takeover_is_never_used(
-    scene: Scene, *, at_start: bool
+    scene: Scene, *, pause: Callable[[Timeline, float], None], at_start: bool
 ) -> None:
     def sleep() -> None:
         """Stop right after the key was made; another one leads meanwhile."""
         scene.keys.after_mint = lambda: None
-        scene.time.pause(11.0)
+        pause(scene.time, 11.0)
         scene.let_another_lead(5.0, epoch=2)
         slept.append(scene.keys.minted)
 
@@ -339,6 +340,17 @@ def test_a_term_that_is_over_is_not_revived_by_a_late_answer(scene: Scene) -> No
         term.check()
 
 
+def test_answers_in_another_order_shorten_no_trust(scene: Scene) -> None:
+    lease = scene.let_another_lead()
+    term = LeaderTerm(lease, clock=scene.time, trusted_until=5.0)
+
+    term.extend(lease, 50.0)
+    term.extend(lease, 20.0)
+
+    scene.time.pause(30.0)
+    assert term.is_held()
+
+
 def test_a_leader_that_is_refused_by_the_engine_takes_a_new_epoch(scene: Scene) -> None:
     epochs = []
 
@@ -376,7 +388,10 @@ def test_stepping_down_ends_the_work_in_order_and_gives_the_lease_back(
 
 
 def test_the_work_is_told_when_the_process_is_to_end(scene: Scene) -> None:
+    terms = []
+
     def work(term: LeaderTerm) -> None:
+        terms.append(term)
         scene.stop.set()
         scene.time.advance(0.5)
         assert term.stop.is_set()
@@ -385,6 +400,7 @@ def test_the_work_is_told_when_the_process_is_to_end(scene: Scene) -> None:
 
     scene.process().run(work, scene.stop)
 
+    assert not terms[0].is_held()
     assert scene.keys.keys == {}
     lease = scene.leases.acquire("other", TTL)
     assert lease is not None

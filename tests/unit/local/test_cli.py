@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from catalog.cli import facts_of, main, settings_for, stack_options
+from catalog.cli import main, stack_options
+from catalog.cli_common import facts_of, settings_for
 from catalog.config import Settings
 from catalog.errors import StackError
 from catalog.local.data_directory import DataDirectory, StackState

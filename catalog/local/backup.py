@@ -1,0 +1,284 @@
+"""``catalog backup`` and ``catalog restore`` of the one-machine stack.
+
+A backup holds the records of one moment, the store's files and the secrets. It does
+not hold Typesense: the index is disposable and is built anew after a restore.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from catalog.clock import Clock
+from catalog.errors import StackError
+from catalog.local.data_directory import DataDirectory
+from catalog.local.servers import start_mongod_on
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+_RECORDS, _STORAGE, _SECRETS = "records", "storage", "secrets.json"
+_BLOCK = 1 << 20
+_OWNER_ONLY = 0o600
+
+Tell = Callable[[str], None]
+Dump = Callable[[str, str, Path, Callable[[str, int], None]], Any]
+"""Writes the records of (uri, database) into a folder; or reads them from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a backup holds.
+
+    Attributes:
+        format: Of the backup; a newer one can't be read.
+        created_at: ISO 8601, UTC.
+        database: Name of the database.
+        collections: Records by collection.
+        storage: ``copied``, or the address of a store that is not in the backup.
+        files: Size in bytes and SHA-256 by path within the backup.
+    """
+
+    format: int
+    created_at: str
+    database: str
+    collections: dict[str, int]
+    storage: str
+    files: dict[str, tuple[int, str]]
+
+
+def back_up(
+    target: Path,
+    *,
+    directory: DataDirectory,
+    mongo_uri: str,
+    database: str,
+    storage: str | None,
+    dump: Dump,
+    clock: Clock,
+    tell: Tell,
+) -> Manifest:
+    """Write a backup, complete or not at all.
+
+    Args:
+        target: Must not exist; written under another name and renamed at the end.
+        directory: Of the stack.
+        mongo_uri: Of its MongoDB, which runs.
+        database: Its database.
+        storage: Address of the store; ``None`` for the directory's own.
+        dump: Writes the records.
+        clock: Tells when.
+        tell: Progress.
+
+    Raises:
+        StackError: The target exists, or a disk is full.
+        CatalogError: MongoDB went away.
+    """
+    if target.exists():
+        raise StackError(f"{target} exists already; choose another --to.")
+    partial = target.with_name(target.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / _RECORDS).mkdir(parents=True, mode=0o700)
+        collections = _dump(dump, mongo_uri, database, partial / _RECORDS, tell)
+        files = {
+            str(path.relative_to(partial)): _summed(path)
+            for path in sorted((partial / _RECORDS).iterdir())
+        }
+        source = _own_directory(storage, directory)
+        if source is not None:
+            for name, summed in _copy_tree(source, partial / _STORAGE, tell):
+                files[f"{_STORAGE}/{name}"] = summed
+        _write_secrets(directory, partial / _SECRETS)
+        files[_SECRETS] = _summed(partial / _SECRETS)
+        manifest = Manifest(
+            FORMAT,
+            clock.now().isoformat(timespec="seconds"),
+            database,
+            collections,
+            "copied" if source is not None else str(storage),
+            files,
+        )
+        (partial / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
+        partial.rename(target)
+    except OSError as exc:
+        raise StackError(f"The backup can't be written: {exc}.") from exc
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def read_manifest(source: Path) -> Manifest:
+    """Read what a backup says of itself.
+
+    Raises:
+        StackError: There is none, it can't be read, or a newer version wrote it.
+    """
+    try:
+        raw = json.loads((source / MANIFEST).read_text())
+        files = {name: (int(one[0]), str(one[1])) for name, one in raw["files"].items()}
+        manifest = Manifest(**{**raw, "files": files})
+    except FileNotFoundError as exc:
+        raise StackError(f"{source} is not a backup: it has no {MANIFEST}.") from exc
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise StackError(f"{source / MANIFEST} can't be read: {exc}.") from exc
+    if manifest.format > FORMAT:
+        raise StackError(
+            f"{source} is of format {manifest.format}, and this version reads "
+            f"{FORMAT} at most: restore it with the version that made it, or newer."
+        )
+    for name in manifest.files:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise StackError(f"{source / MANIFEST} names a file outside: {name!r}.")
+    return manifest
+
+
+def verify(source: Path, tell: Tell) -> Manifest:
+    """Compare every file with the manifest.
+
+    Raises:
+        StackError: A file is missing, shorter, or another one; names it.
+    """
+    manifest = read_manifest(source)
+    for number, (name, wanted) in enumerate(manifest.files.items(), 1):
+        try:
+            found = _summed(source / name)
+        except OSError as exc:
+            raise StackError(f"The backup lacks {name}: {exc.strerror}.") from exc
+        if found != wanted:
+            raise StackError(f"The backup is damaged: {name} is not what was written.")
+        if number % 1000 == 0:
+            tell(f"{number:,} of {len(manifest.files):,} files verified")
+    return manifest
+
+
+def restore(
+    source: Path,
+    *,
+    directory: DataDirectory,
+    force: bool,
+    load: Dump,
+    clock: Clock,
+    tell: Tell,
+) -> Manifest:
+    """Make a data directory out of a backup; the first start builds the index.
+
+    Everything is verified before anything is touched, and a directory that is in the
+    way is moved aside (``force``), never deleted.
+
+    Raises:
+        StackError: The backup is damaged, the directory is in use or not empty, or a
+            disk is full.
+        CatalogError: MongoDB could not be filled.
+    """
+    manifest = verify(source, tell)
+    if directory.holder() is not None:
+        raise StackError(f"The catalog runs on {directory.path}: stop it first.")
+    if directory.path.exists() and any(directory.path.iterdir()):
+        if not force:
+            raise StackError(
+                f"{directory.path} is not empty. With --force it is moved aside."
+            )
+        aside = _aside(directory.path, clock.now())
+        directory.path.rename(aside)
+        tell(f"what was in {directory.path} is in {aside} now")
+    directory.create()
+    try:
+        with directory.locked(clock):
+            _fill(source, manifest, directory, load, tell)
+    except OSError as exc:
+        raise StackError(f"The backup can't be restored: {exc}.") from exc
+    return manifest
+
+
+def _fill(
+    source: Path,
+    manifest: Manifest,
+    directory: DataDirectory,
+    load: Dump,
+    tell: Tell,
+) -> None:
+    shutil.copyfile(source / _SECRETS, directory.path / _SECRETS)
+    (directory.path / _SECRETS).chmod(_OWNER_ONLY)
+    if (source / _STORAGE).is_dir():
+        for _ in _copy_tree(source / _STORAGE, directory.storage, tell):
+            pass
+    tell("starting MongoDB …")
+    server = start_mongod_on(directory.mongo, directory.logs / "restore.log")
+    try:
+        _dump(load, server.uri, manifest.database, source / _RECORDS, tell)
+    finally:
+        server.stop()
+
+
+def _aside(path: Path, now: datetime) -> Path:
+    return path.with_name(f"{path.name}.before-restore-{now:%Y%m%d-%H%M%S}")
+
+
+def _own_directory(storage: str | None, directory: DataDirectory) -> Path | None:
+    """The store's directory, if it is the stack's own."""
+    if storage is None:
+        return directory.storage
+    parts = urlsplit(storage)
+    path = Path(unquote(parts.path))
+    return path if parts.scheme == "file" and path == directory.storage else None
+
+
+def _dump(
+    dump: Dump, uri: str, database: str, folder: Path, tell: Tell
+) -> dict[str, int]:
+    counts: dict[str, int] = {}
+
+    def told(name: str, count: int) -> None:
+        counts[name] = count
+        tell(f"{name}: {count:,} records")
+
+    dump(uri, database, folder, told)
+    return counts
+
+
+def _write_secrets(directory: DataDirectory, target: Path) -> None:
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT, _OWNER_ONLY)
+    with os.fdopen(descriptor, "w") as out:
+        json.dump(asdict(directory.secrets()), out, indent=1)
+
+
+def _copy_tree(
+    source: Path, target: Path, tell: Tell
+) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Copy all files; gives name, size and SHA-256 of each as copied.
+
+    A file that goes meanwhile is left out; one that comes belongs to a later backup.
+    """
+    target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    count = 0
+    for folder, _, names in os.walk(source):
+        for name in sorted(names):
+            path = Path(folder) / name
+            relative = path.relative_to(source)
+            copy = target / relative
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                shutil.copy2(path, copy)
+            except FileNotFoundError:
+                continue
+            yield relative.as_posix(), _summed(copy)
+            count += 1
+            if count % 1000 == 0:
+                tell(f"{count:,} files copied")
+    tell(f"{count:,} files copied")
+
+
+def _summed(path: Path) -> tuple[int, str]:
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as source:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()

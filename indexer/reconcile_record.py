@@ -1,0 +1,179 @@
+"""Record ↔ read model: what rows must be, compared with what they are; reads only.
+
+Describes and projects with the very functions of live indexing, and learns nothing new
+of the store: what was never looked at shows as a difference and is mended by looking.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from catalog.describe import describe
+from catalog.models.asset import AssetRow
+from catalog.models.ids import DocumentId, RootKey
+from catalog.repositories.base import RecordReader, RootBundle, RootId
+from catalog.search.projection import documents_of, row_of
+from catalog.storage.base import ObjectStore
+from indexer.batching import slices
+from indexer.comparison import GHOST, MISSING, STALE
+
+log = logging.getLogger(__name__)
+
+_READ_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RowDifference:
+    """A root whose rows are not what its record says.
+
+    Attributes:
+        root: ``_id`` of the job record.
+        kind: Of the first row that differs.
+        evidence: What was seen; equal when the same is seen again.
+    """
+
+    root: RootId
+    kind: str
+    evidence: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RowDifferences:
+    """What differs among some roots.
+
+    Attributes:
+        by_root: The differences.
+        cluster_time: The moment that they are true of.
+        documents: How many documents these roots should have.
+    """
+
+    by_root: Mapping[RootKey, RowDifference]
+    cluster_time: int
+    documents: int
+
+
+class RecordReconciler:
+    """Compares roots with their rows."""
+
+    def __init__(self, *, records: RecordReader, store: ObjectStore) -> None:
+        """Compare nothing yet."""
+        self._records = records
+        self._store = store
+
+    def compare(
+        self, roots: Sequence[RootId], *, not_before: int = 0
+    ) -> RowDifferences:
+        """Compare these roots.
+
+        Args:
+            roots: Without repetition.
+            not_before: Cluster time that the reads must include.
+
+        Raises:
+            DependencyUnavailableError: retryable.
+        """
+        found: dict[RootKey, RowDifference] = {}
+        moment, documents = not_before, 0
+        for part in slices(roots, _READ_AT_ONCE):
+            batch = self._records.read(part, not_before=moment)
+            moment = max(moment, batch.cluster_time)
+            for bundle in batch.bundles:
+                difference, count = self._compare(bundle)
+                documents += count
+                if difference is not None:
+                    found[bundle.root_key] = difference
+        return RowDifferences(found, moment, documents)
+
+    def _compare(self, bundle: RootBundle) -> tuple[RowDifference | None, int]:
+        try:
+            wanted, documents = self._wanted(bundle)
+        except Exception as exc:  # noqa: BLE001  (whatever defeats it is a dead letter)
+            log.debug("can't be compared", extra={"error": str(exc)})
+            return None, 0
+        held = {row.document_id: row for row in bundle.rows}
+        kinds = _kinds(wanted, held)
+        if not kinds:
+            return None, documents
+        evidence = (
+            *((name, row.document_hash) for name, row in sorted(wanted.items())),
+            *((name, row.sequence) for name, row in sorted(held.items())),
+        )
+        return RowDifference(bundle.root, kinds[0], evidence), documents
+
+    def _wanted(self, bundle: RootBundle) -> tuple[dict[DocumentId, AssetRow], int]:
+        """What rows a root must have, and how many documents these stand for."""
+        rows: dict[DocumentId, AssetRow] = {}
+        documents = 0
+        for asset in describe(bundle, self._store.parse_url).assets:
+            made = documents_of(
+                asset, root_key=bundle.root_key, sequence=0, generation=0
+            )
+            documents += len(made.segments) + (made.document is not None)
+            rows.setdefault(
+                asset.document_id,
+                row_of(
+                    asset,
+                    bundle.root,
+                    bundle.root_key,
+                    view=made.view,
+                    document_hash=made.hash,
+                ),
+            )
+        return rows, documents
+
+
+def _kinds(
+    wanted: Mapping[DocumentId, AssetRow], held: Mapping[DocumentId, AssetRow]
+) -> list[str]:
+    kinds = [MISSING for name in wanted if name not in held]
+    kinds += [GHOST for name in held if name not in wanted]
+    kinds += [
+        STALE
+        for name in wanted
+        if name in held and not _agree(wanted[name], held[name])
+    ]
+    return kinds
+
+
+def _agree(wanted: AssetRow, held: AssetRow) -> bool:
+    """Whether a row says what it must; ``sequence`` tells of the pass alone.
+
+    One without a hash stands for something that was refused: a dead letter, of which
+    fewer segments may be held.
+    """
+    wanted = replace(wanted, root=held.root, sequence=held.sequence)
+    if not held.document_hash:
+        count = held.segment_count
+        wanted = replace(wanted, document_hash="", segment_count=count)
+    return wanted == held or _stored(wanted) == _stored(held)
+
+
+_TIMES = ("created_at", "completed_at", "updated_at")
+
+
+def _stored(row: AssetRow) -> AssetRow:
+    """As MongoDB gives it back: whole milliseconds, no lone surrogates, lists."""
+    times: dict[str, Any] = {name: _milliseconds(getattr(row, name)) for name in _TIMES}
+    texts: dict[str, Any] = {
+        name: _plain(getattr(row, name))
+        for name in ("view", "sort_name", "tag_keys", "keys", "words")
+    }
+    return replace(row, **times, **texts)
+
+
+def _milliseconds(time: datetime | None) -> datetime | None:
+    if time is None:
+        return None
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        return [_plain(one) for one in value]
+    return value
