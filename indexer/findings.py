@@ -67,6 +67,10 @@ class Findings:
                 return
         self._found.append(_Finding(target.number, suspects, mended, accept_losses))
 
+    def __bool__(self) -> bool:
+        """Whether something waits to be mended."""
+        return bool(self._found)
+
     def take(self) -> _Finding | None:
         """Take the oldest."""
         try:
@@ -95,6 +99,11 @@ class Mender:
         self._reconciler = reconciler
         self._repair = repair
         self._steady = steady
+
+    @property
+    def has_work(self) -> bool:
+        """Whether ``mend`` would do anything."""
+        return bool(self._findings)
 
     def mend(self) -> bool:
         """Mend what was found; returns whether everything must be looked at again.

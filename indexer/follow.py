@@ -228,10 +228,15 @@ class Follower:
     # --- other work ----------------------------------------------------------------
 
     def _look(self) -> None:
-        """Look for dirty roots and requests; all that is on its way comes first."""
-        self._pipeline.finish()
+        """Look for dirty roots, findings and requests.
+
+        What is on its way comes first, but only where there is something to do.
+        """
         self._apply_due()
-        must_rescan = self._mender.mend()
+        must_rescan = False
+        if self._mender.has_work:
+            self._pipeline.finish()
+            must_rescan = self._mender.mend()
         if self._desk.look() or must_rescan:
             self._rescan()
         self._rollout.retire_due()
@@ -243,6 +248,7 @@ class Follower:
         limit = MAX_ROOTS if self._has_spilled else _DUE_ROOTS
         due = self._steady.run(lambda: self._dirty.due(self._clock.now(), limit))
         if due:
+            self._pipeline.finish()
             batch = self._steady.apply(
                 self._applier,
                 self._live,

@@ -79,6 +79,7 @@ FACETS = (
     "month",
     "size",
     "visibility",
+    "indexError",
 )
 """Facets that a search can count, by their names on the wire."""
 

@@ -5,6 +5,7 @@ validates (an ``Asset`` is valid) and everything is a plain dictionary.
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -282,6 +283,15 @@ def tag_document_id(owner: str, key: str) -> str:
     return "g" + blake2b(f"{owner}/{key}".encode(), digest_size=12).hexdigest()
 
 
+_DIGITS = re.compile(r"\b(?:[0-9a-f]{12,}|[0-9]+)\b")
+_MAX_CAUSE_LENGTH = 100
+
+
+def cause_of(error: str) -> str:
+    """Cut an error down to what many documents share, so that it can be counted."""
+    return _DIGITS.sub("#", clean(error))[:_MAX_CAUSE_LENGTH].strip() or "unknown"
+
+
 def minimal_document(
     asset: Asset, error: str, *, root_key: RootKey, sequence: int, generation: int
 ) -> Document | None:
@@ -314,7 +324,7 @@ def minimal_document(
         "owner": _owner_key(asset.user_id),
         "acl": _acl(asset.user_id, asset.is_public, asset.shared_with),
         "created_at": _seconds(created_at),
-        "index_error": clean(error)[:_MAX_SORT_LENGTH],
+        "index_error": cause_of(error),
         "_bucket": bucket_of(root_key),
         "view": {
             "assetId": clean(asset.asset_id),

@@ -50,6 +50,7 @@ FACET_FIELDS: Mapping[str, str] = {
     "month": "month",
     "size": "size_bucket",
     "visibility": "visibility",
+    "indexError": "index_error",
 }
 """Facets by their names on the wire (``FACETS``) and the fields that they count."""
 

@@ -8,6 +8,7 @@ Whatever a document holds beside these fields is stored and returned, not indexe
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
@@ -143,6 +144,7 @@ def schema_of(kind: IndexName, index: str) -> dict[str, Any]:
     }
 
 
+@cache
 def schema_hash() -> str:
     """Hash all three schemas and their version: 8 hex digits."""
     schemas = [schema_of(kind, kind) for kind in IndexName]

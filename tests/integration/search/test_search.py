@@ -9,9 +9,10 @@ from catalog.errors import DependencyUnavailableError
 from catalog.models.asset import AssetType
 from catalog.models.ids import UserId
 from catalog.search.base import FACETS, FacetCount, IndexName, SearchQuery
+from catalog.search.projection import minimal_document
 from catalog.search.schema import barrier_document
 from tests.integration.search.conftest import Engine
-from tests.unit.search.assets import THEN, a_transcript, an_image
+from tests.unit.search.assets import ROOT_KEY, THEN, a_transcript, an_image
 
 ME = Asker(UserId("user-1"))
 
@@ -263,3 +264,28 @@ def test_a_barrier_document_is_never_seen(engine: Engine) -> None:
     assert answer.found == 0
     assert not any(answer.facets.values())
     assert engine.search(ask("")).found == 0
+
+
+def test_what_could_not_be_indexed_in_full_is_counted_by_its_cause(
+    engine: Engine,
+) -> None:
+    engine.fill([an_image("fine-1")])
+    refused = [
+        minimal_document(
+            an_image(f"bad-{n}"),
+            f"Field `width` must be an int32 (line {n}).",
+            root_key=ROOT_KEY,
+            sequence=1,
+            generation=1,
+        )
+        for n in range(2)
+    ]
+    documents = [document for document in refused if document is not None]
+    engine.writer.upsert(engine.name(IndexName.ASSETS), documents)
+
+    answer = engine.search(ask("", facets=("indexError", "type")))
+
+    assert answer.found == 3
+    assert answer.facets["indexError"] == (
+        FacetCount("Field `width` must be an int32 (line #).", 2),
+    )
