@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup run test check format bench clean
+.PHONY: help setup run test torture check format bench clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ run: setup ## Start everything on this machine, with demo assets (ARGS="…" pas
 
 test: setup ## Run the whole test suite on real servers (ARGS="…" goes to pytest)
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+torture: setup ## Kill, cut and poison for days, resumable (ARGS="--rows … --minutes …", "--table")
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 check: setup ## Lint, format, types, import contracts, spelling, generated pages
 	$(BIN)/ruff check .

@@ -42,10 +42,11 @@ from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
 from catalog.search.typesense.writer import TypesenseIndexWriter
-from catalog.storage.base import ObjectStore
+from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.directory import DirectoryObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.storage.s3 import S3ObjectStore, connect_s3
+from catalog.storage.sqs import SqsEventQueue, connect_sqs
 
 Value = TypeVar("Value")
 
@@ -122,6 +123,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         ping_mongo=ping_mongo,
         jsonable=json_value,
         close=close,
+        object_events=_object_events(settings, store),
     )
 
 
@@ -147,6 +149,18 @@ def open_store(settings: Settings) -> ObjectStore:
     raise InvalidRequestError(
         "CATALOG_STORAGE", "It must be `s3://bucket` or `file:///directory`."
     )
+
+
+def _object_events(settings: Settings, store: ObjectStore) -> ObjectEventQueue | None:
+    queue_url = settings.s3_events_queue_url
+    if queue_url is None:
+        return None
+    if not store.store_id.startswith("s3://"):
+        raise InvalidRequestError(
+            "CATALOG_S3_EVENTS_QUEUE_URL", "Only an S3 store sends notifications."
+        )
+    client = connect_sqs(settings.sqs_endpoint_url, settings.s3_region)
+    return SqsEventQueue(queue_url, client=client)
 
 
 def _link_secret(settings: Settings) -> bytes:

@@ -51,6 +51,15 @@ class Settings(BaseSettings):
         default=None, description="S3 endpoint other than AWS."
     )
     s3_region: str = Field(default="us-east-1", description="Region of the bucket.")
+    s3_events_queue_url: str | None = Field(
+        default=None,
+        description="SQS queue that the bucket's notifications arrive in (direct, "
+        "through SNS, or EventBridge). Unset: changes in the bucket that no job record "
+        "tells of are found by listing.",
+    )
+    sqs_endpoint_url: str | None = Field(
+        default=None, description="SQS endpoint other than AWS."
+    )
     auth: Literal["open", "token"] = Field(
         default="open",
         description="`open`: the caller is `userId`, the API binds to loopback only. "

@@ -32,7 +32,7 @@ from catalog.repositories.index_state import (
     IndexStatusRepository,
 )
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
-from catalog.storage.base import ObjectStore
+from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
 
 
@@ -70,3 +70,5 @@ class Catalog:
     jsonable: Callable[[Any], Any]
     """Makes any value of a record fit for JSON, a job record's ``_id`` for one."""
     close: Callable[[], None]
+    object_events: ObjectEventQueue | None = None
+    """The store's notifications, if there is a queue of them."""

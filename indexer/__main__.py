@@ -46,6 +46,7 @@ def ports_of(catalog: Catalog) -> Ports:
         reconciles=catalog.reconciles,
         index_keys=catalog.index_keys,
         store=catalog.store,
+        object_events=catalog.object_events,
         index_writer=catalog.index_writer,
         index_admin=catalog.index_admin,
         ensure_indexes=catalog.ensure_indexes,

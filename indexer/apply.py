@@ -114,8 +114,8 @@ class Applier:
         self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """End the threads; none may write with the key of the next term."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def begin(self, number: int, *, is_empty: bool) -> None:
         """Begin with a generation's tags: all there are, when it is empty."""
@@ -145,11 +145,18 @@ class Applier:
             FuseBlownError: The engine refuses nearly everything.
             FencedError: Another process leads now.
         """
-        prepared = self.prepare(roots, not_before=not_before, recheck=recheck)
+        prepared = self.prepare(
+            roots, not_before=not_before, recheck=recheck, is_fill=mode.is_fill
+        )
         return self.record(self.write(prepared, mode), rechecked=recheck)
 
     def prepare(
-        self, roots: Sequence[RootId], *, not_before: int = 0, recheck: bool = False
+        self,
+        roots: Sequence[RootId],
+        *,
+        not_before: int = 0,
+        recheck: bool = False,
+        is_fill: bool = False,
     ) -> Prepared:
         """Read and describe; see ``apply``.
 
@@ -164,7 +171,11 @@ class Applier:
                 more = self._records.read(others, not_before=batch.cluster_time)
                 bundles += more.bundles
             sequence = self._live.next_sequence(batch.cluster_time)
-            learned = self._learner.learn(bundles, recheck=recheck)
+            # A fill leaves generations of another schema out.
+            is_for_all = not is_fill or all(t.is_ours for t in self._live.targets)
+            learned = self._learner.learn(
+                bundles, recheck=recheck, is_for_all=is_for_all
+            )
             displaced = self._assets.read_rows(_without_row(learned))
         return Prepared(sequence, tuple(learned), len(batch.bundles), displaced)
 
@@ -208,8 +219,11 @@ class Applier:
         prepared, rows = pass_.prepared, pass_.rows()
         own = tuple(row for one in prepared.learned for row in one.bundle.rows)
         before = (*own, *prepared.displaced)
+        # A tag is shared by roots of many batches, which may have been read in another
+        # order than they are written in; only now is it certain which comes last.
+        sequence = self._live.next_sequence(prepared.sequence)
         tags = [
-            (target, self._tag_changes(target, pass_, before, rows))
+            (target, self._tag_changes(target, pass_, before, rows, sequence))
             for target in pass_.targets
         ]
         for target, changes in tags:
@@ -218,6 +232,7 @@ class Applier:
         gone = [row.document_id for row in own if row.document_id not in kept]
         changed = pass_.changed_rows()
         if changed or gone:
+            self._check()  # whoever sleeps until another one leads stops here
             later = self._assets.replace(
                 changed, delete=gone, not_after=prepared.sequence
             )
@@ -225,7 +240,13 @@ class Applier:
                 raise FencedError("A later leader has written these rows.")
         for target, changes in tags:
             self._write_tags(target, changes.widening, ())
-        self._marks.settle(prepared.learned, pass_.refusals(), rechecked=rechecked)
+        self._check()
+        self._marks.settle(
+            prepared.learned,
+            pass_.refusals(),
+            rechecked=rechecked,
+            is_fill=pass_.mode.is_fill,
+        )
         assets, segments = pass_.asked()
         return AppliedBatch(
             roots=prepared.asked,
@@ -242,6 +263,7 @@ class Applier:
         pass_: DocumentPass,
         before: Sequence[AssetRow],
         rows: Sequence[AssetRow],
+        sequence: int,
     ) -> TagChanges:
         known = self._tags.setdefault(target.number, TagIndex(self._records))
         return known.changes(
@@ -250,7 +272,7 @@ class Applier:
             pass_.prepared.roots,
             displaced=pass_.prepared.displaced,
             target=target,
-            sequence=pass_.prepared.sequence,
+            sequence=sequence,
             force=pass_.mode.force,
         )
 

@@ -88,6 +88,9 @@ class Backfill:
         self._size = AdaptiveSize(most=CHUNK_ROOTS, target_weight=CHUNK_DOCUMENTS)
         generation = next(one for one in live.all if one.number == number)
         self._cursor: RootId | None = generation.cursor
+        # What is inserted behind it from now on comes by the stream; without a bound
+        # a backfill would chase a busy platform for ever.
+        self._last = steady.run(records.last)
         self._done = generation.done
         self._total = max(generation.total, generation.done)
         self._ahead: Future[_Chunk | None] | None = None
@@ -99,7 +102,7 @@ class Backfill:
 
     def close(self) -> None:
         """End the thread that reads ahead."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def touch(self, root_keys: Iterable[RootKey]) -> None:
         """Something else has just applied these roots."""
@@ -133,7 +136,9 @@ class Backfill:
                 chunk.prepared.root_keys
             ):
                 roots = chunk.roots
-                prepared = self._steady.run(lambda: self._applier.prepare(roots))
+                prepared = self._steady.run(
+                    lambda: self._applier.prepare(roots, is_fill=True)
+                )
                 chunk = _Chunk(roots, prepared)
             self._touched.clear()
         if chunk is None:
@@ -164,8 +169,12 @@ class Backfill:
 
     def _read(self, after: RootId | None, limit: int) -> _Chunk | None:
         def read() -> _Chunk | None:
-            roots = self._records.scan(after, limit)
-            return _Chunk(roots, self._applier.prepare(roots)) if roots else None
+            if self._last is None:
+                return None
+            roots = self._records.scan(after, limit, until=self._last)
+            if not roots:
+                return None
+            return _Chunk(roots, self._applier.prepare(roots, is_fill=True))
 
         return self._steady.run(read)
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from threading import RLock
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -98,29 +99,36 @@ class Echoes:
     come: of two events of one record (ours and another writer's) only the first is
     passed over, and the later one makes us read the newest state. Forgetting an
     entry costs one superfluous look.
+
+    ``lock`` is held from before our write until it is expected: otherwise the change
+    could be met before, taken for another's, and the entry would hide a real one.
     """
 
     def __init__(self, most: int = 50_000) -> None:
         """Hold at most ``most`` different records."""
         self._most = most
         self._expected: OrderedDict[Hashable, int] = OrderedDict()
+        self.lock = RLock()
 
     def expect(self, collection: str, record_id: object) -> None:
         """One change of this record is ours and already applied."""
         key = (collection, identity_of(record_id))
-        self._expected[key] = self._expected.get(key, 0) + 1
-        self._expected.move_to_end(key)
-        if len(self._expected) > self._most:
-            self._expected.popitem(last=False)
+        with self.lock:
+            self._expected[key] = self._expected.get(key, 0) + 1
+            self._expected.move_to_end(key)
+            if len(self._expected) > self._most:
+                self._expected.popitem(last=False)
 
     def is_echo(self, collection: str, record_id: object) -> bool:
         """Whether this change is one of ours; uses the entry up."""
         key = (collection, identity_of(record_id))
-        count = self._expected.pop(key, 0)
-        if count > 1:
-            self._expected[key] = count - 1
+        with self.lock:
+            count = self._expected.pop(key, 0)
+            if count > 1:
+                self._expected[key] = count - 1
         return count > 0
 
     def forget(self) -> None:
         """Take every later change for somebody else's (a pass failed)."""
-        self._expected.clear()
+        with self.lock:
+            self._expected.clear()

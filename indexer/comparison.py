@@ -147,7 +147,8 @@ def _segment_counts(
         elif not row.document_hash:
             continue  # partly refused: its numbers have gaps
         elif not number.isdecimal() or int(number) >= row.segment_count:
-            found.setdefault(row.root_key, GHOST)
+            # Perhaps left over from another root, whose job bore the same id once.
+            found.setdefault(_root_of(document), GHOST)
         elif name in seen or _is_stale(target, row, document):
             found.setdefault(row.root_key, STALE)
         else:

@@ -14,7 +14,9 @@ from indexer.findings import Findings
 from indexer.health import Health
 from indexer.heartbeat import Heartbeat
 from indexer.indexing import Indexing
-from indexer.intake_directory import DirectoryHints, Intake
+from indexer.intake import Intake
+from indexer.intake_directory import DirectoryHints
+from indexer.intake_events import EventIntake
 from indexer.leadership import Leadership
 from indexer.ports import Ports
 from indexer.reconcile import IndexReconciler
@@ -24,6 +26,9 @@ from indexer.sweeps import Sweeps
 from indexer.term import Term
 
 log = logging.getLogger(__name__)
+
+LOOKS_AT_ONCE = 8
+"""Objects that the store is asked about at once on behalf of events and rescans."""
 
 DRAIN_SECONDS = 4.0
 """How long the loops may finish what they are at; the promise is five to the exit."""
@@ -80,7 +85,12 @@ class Tenure:
         self._jitter = jitter
         self._failure: BaseException | None = None
         health = Health(ports.clock)
-        intake = Intake(store=ports.store, objects=ports.objects, clock=ports.clock)
+        intake = Intake(
+            store=ports.store,
+            objects=ports.objects,
+            clock=ports.clock,
+            workers=LOOKS_AT_ONCE,
+        )
         comparison = IndexReconciler(assets=ports.assets, admin=ports.index_admin)
         findings = Findings()
         reconciling = Reconciling(
@@ -120,6 +130,16 @@ class Tenure:
                 jitter=jitter,
             )
             self._loops["hints"] = lambda: hints.run(term.stop)
+        if ports.object_events is not None:
+            events = EventIntake(
+                intake=intake,
+                queue=ports.object_events,
+                store_id=ports.store.store_id,
+                clock=ports.clock,
+                health=health,
+                jitter=jitter,
+            )
+            self._loops["events"] = lambda: events.run(term.stop)
 
     def run(self, stop: threading.Event) -> None:
         """Run all loops until the term, or the process, is to end.

@@ -204,8 +204,19 @@ class DocumentPass:
         for target in self.targets:
             if not target.is_writable:
                 self._delete_older(target, sorted(self._suspects | self._outdated))
+            elif target.is_filling and not self.mode.is_fill:
+                # It is not counted, so whatever was written in full is swept.
+                self._delete_older(target, sorted(self._complete(target)))
             elif self._suspects and (target.is_ours or not self.mode.is_fill):
                 self._delete_older(target, sorted(self._suspects))
+
+    def _complete(self, target: Target) -> set[RootKey]:
+        """Roots of which this pass has written everything; those with nothing too."""
+        return {
+            one.bundle.root_key
+            for one, works in zip(self.prepared.learned, self._works, strict=True)
+            if all(target.number in work.written for work in works)
+        }
 
     def verify(self) -> None:
         """Count; on a difference write everything again, sweep, and count again.

@@ -24,6 +24,8 @@ GHOST_SHARE = 0.1
 """More roots without a row than both of these (of what was compared): not documents too
 many but rows too few. They are not removed; everything is looked at again instead."""
 
+BUILDING = "A generation is being built; the older ones are compared afterwards."
+
 Mended = Callable[[Verdict, str | None], None]
 """Told what really differed, and why some of it was not mended."""
 
@@ -116,6 +118,10 @@ class Mender:
             if not targets:
                 found.mended(Verdict(), "The generation is gone.")
                 continue
+            if not targets[0].is_ours and self._live.building is not None:
+                # A fill writes rows ahead of the stream, and leaves this one out.
+                found.mended(Verdict(), BUILDING)
+                continue
             try:
                 verdict, refused = self._mend(targets[0], found)
             except BaseException:
@@ -144,10 +150,10 @@ class Mender:
 
 
 def _refusal(verdict: Verdict, suspects: Suspects) -> str | None:
-    """Why ghosts must not be removed; ``None`` when they may be."""
-    if not verdict.ghosts:
-        return None
+    """Why nothing must be removed; ``None`` when it may be."""
     ghosts = max(len(verdict.ghosts), suspects.ghosts)
+    if not ghosts:
+        return None
     is_empty = not suspects.rows and suspects.checked
     if not is_empty and ghosts <= max(MOST_GHOSTS, GHOST_SHARE * suspects.checked):
         return None

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from catalog.errors import NotFoundError
+from catalog.errors import FencedError, NotFoundError
 from catalog.repositories.index_state import (
     BUILDING,
     Generation,
@@ -214,6 +214,7 @@ class Indexing:
             store=ports.store,
             clock=ports.clock,
             echoes=self._echoes,
+            make_pool=ports.make_pool,
         )
         marks = Marks(
             dirty=ports.dirty, dead_letters=ports.dead_letters, clock=ports.clock
@@ -324,7 +325,7 @@ class Indexing:
         def make() -> None:
             try:
                 self._steady.run(self._ports.ensure_late_indexes)
-            except StoppedError:
+            except (StoppedError, FencedError):
                 log.info("late indexes are made after the next start")
 
         threading.Thread(target=make, name="late-indexes", daemon=True).start()

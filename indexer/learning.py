@@ -6,7 +6,6 @@ once, so that the change events which these writes cause can be passed over.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
@@ -23,6 +22,7 @@ from catalog.repositories.base import (
 )
 from catalog.storage.base import ObjectStore
 from indexer.batching import Echoes, RecentKeys
+from indexer.ports import MakePool, thread_pool
 from indexer.stored import extract_transcript, look_at, missing, present
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ class Learner:
         store: ObjectStore,
         clock: Clock,
         echoes: Echoes,
+        make_pool: MakePool = thread_pool,
         workers: int = 8,
     ) -> None:
         """Ask nothing yet."""
@@ -92,22 +93,29 @@ class Learner:
         self._store = store
         self._clock = clock
         self._echoes = echoes
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="store")
+        self._pool = make_pool(workers, "store")
         self._listed: RecentKeys[str] = RecentKeys(50_000)
         self._paused_until = float("-inf")
+        self._is_for_all = True
 
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def learn(
-        self, bundles: Sequence[RootBundle], *, recheck: bool = False
+        self,
+        bundles: Sequence[RootBundle],
+        *,
+        recheck: bool = False,
+        is_for_all: bool = True,
     ) -> list[Learned]:
         """Describe every bundle, looking up what is not known yet.
 
         Args:
             bundles: As read from the record.
             recheck: Look again for named objects that are recorded as missing.
+            is_for_all: What is learnt reaches every live generation at once; else the
+                changes that it causes must come round through the feed.
 
         Returns:
             One per bundle, in order.
@@ -116,6 +124,7 @@ class Learner:
             DependencyUnavailableError: MongoDB did not take what was learnt;
                 retryable. The store being away raises nothing (``is_unsettled``).
         """
+        self._is_for_all = is_for_all
         cases = [Learned(bundle) for bundle in bundles]
         for case in cases:
             self._describe(case)
@@ -249,25 +258,27 @@ class Learner:
         """
         if not objects:
             return
-        changed = self._objects.record(objects)
-        if is_new and changed == len(objects):
-            # Only then is it certain which changes are to come.
-            for known in objects:
-                self._echoes.expect("objects", self._objects.record_id(known))
+        with self._echoes.lock:
+            changed = self._objects.record(objects)
+            if is_new and self._is_for_all and changed == len(objects):
+                # Only then is it certain which changes are to come.
+                for known in objects:
+                    self._echoes.expect("objects", self._objects.record_id(known))
 
     def _save_extractions(self, found: dict[ObjectKey, Extraction]) -> None:
         """Write; one that MongoDB refuses (too large) becomes an error."""
         if not found:
             return
-        try:
-            self._extractions.record(found.values())
-        except DependencyError as exc:
-            if exc.retryable:
-                raise
-            for key, one in list(found.items()):
-                found[key] = self._save_one(one)
-        for one in found.values():
-            self._echoes.expect("extractions", self._extractions.record_id(one))
+        with self._echoes.lock:
+            try:
+                self._extractions.record(found.values())
+            except DependencyError as exc:
+                if exc.retryable:
+                    raise
+                for key, one in list(found.items()):
+                    found[key] = self._save_one(one)
+            for one in found.values() if self._is_for_all else ():
+                self._echoes.expect("extractions", self._extractions.record_id(one))
 
     def _save_one(self, extraction: Extraction) -> Extraction:
         try:

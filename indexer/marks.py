@@ -38,6 +38,7 @@ class Marks:
         refusals: Mapping[RootKey, Refusal],
         *,
         rechecked: bool,
+        is_fill: bool = False,
     ) -> None:
         """Note what became of roots that are in the index now.
 
@@ -45,8 +46,9 @@ class Marks:
             learned: All roots of the batch.
             refusals: Documents that the engine refused.
             rechecked: Whether objects recorded as missing were looked for again.
+            is_fill: Not every live generation was written, so marks stay.
         """
-        self._settle_dirty(learned, rechecked=rechecked)
+        self._settle_dirty(learned, rechecked=rechecked, is_fill=is_fill)
         letters = [
             letter
             for one in learned
@@ -65,7 +67,9 @@ class Marks:
             self._dead_letters.record(letters)
             self._has_letters = True
 
-    def _settle_dirty(self, learned: Sequence[Learned], *, rechecked: bool) -> None:
+    def _settle_dirty(
+        self, learned: Sequence[Learned], *, rechecked: bool, is_fill: bool
+    ) -> None:
         attempts = self._dirty.attempts([one.bundle.root for one in learned])
         now = self._clock.now()
         marks, settled = [], []
@@ -73,7 +77,7 @@ class Marks:
             root, known = one.bundle.root, attempts.get(one.bundle.root_key)
             reason = _why_again(one)
             if reason is None:
-                if known is not None:
+                if known is not None and not is_fill:
                     settled.append(root)
             elif known is None or rechecked:
                 tried = 0 if known is None else known + 1

@@ -64,7 +64,7 @@ class Pipeline:
 
     def close(self) -> None:
         """End the thread; what is on its way is replayed after the next start."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def apply(
         self,

@@ -27,7 +27,7 @@ from catalog.repositories.index_state import (
     IndexStatusRepository,
 )
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter
-from catalog.storage.base import ObjectStore
+from catalog.storage.base import ObjectEventQueue, ObjectStore
 
 MakePool = Callable[[int, str], Executor]
 """Makes an executor of so many threads, named so."""
@@ -54,6 +54,7 @@ class Ports:
         reconcile_every: How often everything is compared.
         reindex_every: How often the index is built anew; ``None`` for never.
         make_pool: Makes the threads of the applying loop.
+        object_events: The store's notifications; ``None`` without.
     """
 
     clock: Clock
@@ -85,3 +86,4 @@ class Ports:
     reconcile_every: timedelta = timedelta(hours=1)
     reindex_every: timedelta | None = None
     make_pool: MakePool = thread_pool
+    object_events: ObjectEventQueue | None = None

@@ -11,15 +11,18 @@ from datetime import datetime
 from typing import Any
 
 from catalog.describe import describe
-from catalog.models.asset import AssetRow
+from catalog.models.asset import Asset, AssetRow
 from catalog.models.ids import DocumentId, RootKey
-from catalog.repositories.base import RecordReader, RootBundle, RootId
+from catalog.repositories.base import RecordBatch, RecordReader, RootBundle, RootId
 from catalog.search.projection import documents_of, row_of
 from catalog.storage.base import ObjectStore
 from indexer.batching import slices
 from indexer.comparison import GHOST, MISSING, STALE
 
 log = logging.getLogger(__name__)
+
+TURNS = 8
+"""See ``RecordReconciler.compare_read``."""
 
 _READ_AT_ONCE = 200
 
@@ -65,7 +68,7 @@ class RecordReconciler:
     def compare(
         self, roots: Sequence[RootId], *, not_before: int = 0
     ) -> RowDifferences:
-        """Compare these roots.
+        """Compare these roots, in full.
 
         Args:
             roots: Without repetition.
@@ -78,22 +81,58 @@ class RecordReconciler:
         moment, documents = not_before, 0
         for part in slices(roots, _READ_AT_ONCE):
             batch = self._records.read(part, not_before=moment)
+            differences = self.compare_read(batch)
             moment = max(moment, batch.cluster_time)
-            for bundle in batch.bundles:
-                difference, count = self._compare(bundle)
-                documents += count
-                if difference is not None:
-                    found[bundle.root_key] = difference
+            documents += differences.documents
+            found |= differences.by_root
         return RowDifferences(found, moment, documents)
 
-    def _compare(self, bundle: RootBundle) -> tuple[RowDifference | None, int]:
+    def compare_read(
+        self, batch: RecordBatch, *, turn: int | None = None
+    ) -> RowDifferences:
+        """Compare what was read.
+
+        Args:
+            batch: Of some roots.
+            turn: Number of the pass. Most of the work is to project every asset only
+                to hash its documents. Where a row agrees with the record in every
+                field, and these are all that its document is made from (it has no
+                text of a recording), only its hash could be wrong: such are hashed
+                in every ``TURNS``-th pass. ``None``: hash all.
+        """
+        found: dict[RootKey, RowDifference] = {}
+        documents = 0
+        for bundle in batch.bundles:
+            is_full = turn is None or _turn_of(bundle.root_key) == turn % TURNS
+            difference, count = self._compare(bundle, is_full=is_full)
+            documents += count
+            if difference is not None:
+                found[bundle.root_key] = difference
+        return RowDifferences(found, batch.cluster_time, documents)
+
+    def _compare(
+        self, bundle: RootBundle, *, is_full: bool
+    ) -> tuple[RowDifference | None, int]:
+        held = {row.document_id: row for row in bundle.rows}
+        wanted: dict[DocumentId, AssetRow] = {}
+        kinds: list[str] = []
+        documents = 0
         try:
-            wanted, documents = self._wanted(bundle)
+            for asset in describe(bundle, self._store.parse_url).assets:
+                name = asset.document_id
+                if name in wanted:
+                    continue
+                row, count = _row(asset, bundle, held.get(name), is_full=is_full)
+                documents += count
+                wanted[name] = row
+                if name not in held:
+                    kinds.append(MISSING)
+                elif not _agree(row, held[name]):
+                    kinds.append(STALE)
         except Exception as exc:  # noqa: BLE001  (whatever defeats it is a dead letter)
             log.debug("can't be compared", extra={"error": str(exc)})
             return None, 0
-        held = {row.document_id: row for row in bundle.rows}
-        kinds = _kinds(wanted, held)
+        kinds += [GHOST for name in held if name not in wanted]
         if not kinds:
             return None, documents
         evidence = (
@@ -102,48 +141,46 @@ class RecordReconciler:
         )
         return RowDifference(bundle.root, kinds[0], evidence), documents
 
-    def _wanted(self, bundle: RootBundle) -> tuple[dict[DocumentId, AssetRow], int]:
-        """What rows a root must have, and how many documents these stand for."""
-        rows: dict[DocumentId, AssetRow] = {}
-        documents = 0
-        for asset in describe(bundle, self._store.parse_url).assets:
-            made = documents_of(
-                asset, root_key=bundle.root_key, sequence=0, generation=0
-            )
-            documents += len(made.segments) + (made.document is not None)
-            rows.setdefault(
-                asset.document_id,
-                row_of(
-                    asset,
-                    bundle.root,
-                    bundle.root_key,
-                    view=made.view,
-                    document_hash=made.hash,
-                ),
-            )
-        return rows, documents
+
+def _turn_of(root_key: RootKey) -> int:
+    return int(root_key[:4], 16) % TURNS
 
 
-def _kinds(
-    wanted: Mapping[DocumentId, AssetRow], held: Mapping[DocumentId, AssetRow]
-) -> list[str]:
-    kinds = [MISSING for name in wanted if name not in held]
-    kinds += [GHOST for name in held if name not in wanted]
-    kinds += [
-        STALE
-        for name in wanted
-        if name in held and not _agree(wanted[name], held[name])
-    ]
-    return kinds
+def _row(
+    asset: Asset, bundle: RootBundle, held: AssetRow | None, *, is_full: bool
+) -> tuple[AssetRow, int]:
+    """The row that an asset must have, and how many documents it stands for."""
+    root = bundle.root if held is None else held.root
+    sequence = 0 if held is None else held.sequence
+    has_text = bool(asset.segments or asset.transcript_text)
+    if held is not None and held.document_hash and not is_full and not has_text:
+        row = row_of(
+            asset,
+            root,
+            bundle.root_key,
+            document_hash=held.document_hash,
+            sequence=sequence,
+        )
+        if _agree(row, held):
+            return row, 1
+    made = documents_of(asset, root_key=bundle.root_key, sequence=0, generation=0)
+    row = row_of(
+        asset,
+        root,
+        bundle.root_key,
+        view=made.view,
+        document_hash=made.hash,
+        sequence=sequence,
+    )
+    return row, len(made.segments) + (made.document is not None)
 
 
 def _agree(wanted: AssetRow, held: AssetRow) -> bool:
-    """Whether a row says what it must; ``sequence`` tells of the pass alone.
+    """Whether a row says what it must.
 
     One without a hash stands for something that was refused: a dead letter, of which
     fewer segments may be held.
     """
-    wanted = replace(wanted, root=held.root, sequence=held.sequence)
     if not held.document_hash:
         count = held.segment_count
         wanted = replace(wanted, document_hash="", segment_count=count)

@@ -2,14 +2,13 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from uuid import uuid4
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 
 from catalog.clock import Clock
-from catalog.errors import CatalogError
 from catalog.models.ids import RootKey
-from catalog.repositories.base import RecordReader, RootId
+from catalog.repositories.base import RecordBatch, RecordReader, RootId
 from catalog.repositories.index_control import ReconcileReport, ReconcileRepository
 from catalog.repositories.index_state import (
     DirtyRepository,
@@ -22,7 +21,9 @@ from indexer.batching import AdaptiveSize
 from indexer.checkpoint import Target, target_of
 from indexer.comparison import Suspects
 from indexer.findings import Findings
+from indexer.ports import MakePool, thread_pool
 from indexer.reconcile import IndexReconciler
+from indexer.reconcile_book import Book
 from indexer.reconcile_record import RecordReconciler, RowDifference
 from indexer.sweep_run import Run
 from indexer.term import Term
@@ -36,7 +37,10 @@ PATIENCE_SECONDS = 60.0
 """How long the loop may take to pass a moment, before a pass is left for next time."""
 
 _ROOTS_AT_ONCE = 500
-_DOCUMENTS_AT_ONCE = 10_000
+_SEGMENTS_AT_ONCE = 10_000
+_TURN_SECONDS = 3600.0
+"""Passes of different hours hash different roots, see ``RecordReconciler``."""
+
 _HANDED_AT_ONCE = 200
 """Roots that the loop looks at again at one go: changes wait as long as that takes."""
 
@@ -64,6 +68,7 @@ class Reconciling:
         clock: Clock,
         term: Term,
         prefix: str,
+        make_pool: MakePool = thread_pool,
     ) -> None:
         """Compare nothing yet.
 
@@ -78,7 +83,9 @@ class Reconciling:
             clock: Tells the time, and waits.
             term: Of the leader.
             prefix: Of the indexes' names.
+            make_pool: Makes the thread that reads ahead.
         """
+        self._make_pool = make_pool
         self._reconciler = reconciler
         self._findings = findings
         self._generations = generations
@@ -102,7 +109,7 @@ class Reconciling:
             NotFoundError: An index is gone.
             StoppedError, FencedError: As ``Run.check``.
         """
-        book = _Book(self._reports, self._clock, INDEX)
+        book = Book(self._reports, self._clock, INDEX)
         with book:
             targets = self._complete()
             if not targets:
@@ -135,7 +142,7 @@ class Reconciling:
             DependencyUnavailableError: A server did not answer; nothing is concluded.
             StoppedError, FencedError: As ``Run.check``.
         """
-        book = _Book(self._reports, self._clock, RECORD)
+        book = Book(self._reports, self._clock, RECORD)
         with book:
             if not self._generations.settled()[0]:
                 book.refuse(NOTHING_SERVES)
@@ -143,7 +150,7 @@ class Reconciling:
             is_lagging = not self._scan(run, book)
             orphans = () if is_lagging else self._records.orphans(_ORPHANS)
             if orphans:
-                self._compare_roots(orphans, {}, run, book, is_last=True)
+                self._judge_roots(orphans, run, book)
         return book.report
 
     # --- index ---------------------------------------------------------------------
@@ -176,54 +183,57 @@ class Reconciling:
 
     # --- record --------------------------------------------------------------------
 
-    def _scan(self, run: Run, book: "_Book") -> bool:
+    def _scan(self, run: Run, book: Book) -> bool:
         """Compare all roots; returns whether the loop kept up."""
-        size = AdaptiveSize(most=_ROOTS_AT_ONCE, target_weight=_DOCUMENTS_AT_ONCE)
-        cursor: RootId | None = None
+        turn = int(self._clock.now().timestamp() // _TURN_SECONDS)
         waiting: dict[RootKey, RowDifference] = {}
-        while True:
-            limit = size.size
-            roots = self._records.scan(cursor, limit)
-            is_last = len(roots) < limit
-            documents = self._compare_roots(roots, waiting, run, book, is_last=is_last)
-            if documents is None:
-                return False
-            size.record(len(roots), documents)
-            if is_last:
-                return True
-            cursor = roots[-1]
-            run.rest()
+        moment = 0
+        with closing(self._read_ahead()) as batches:
+            for batch in batches:
+                run.check()
+                found = self._rows.compare_read(batch, turn=turn)
+                book.count(len(batch.bundles))
+                waiting |= found.by_root
+                moment = found.cluster_time
+                if len(waiting) >= _ROOTS_AT_ONCE:
+                    if not self._judge(waiting, moment, run, book):
+                        return False
+                    waiting.clear()
+                run.rest()
+        return not waiting or self._judge(waiting, moment, run, book)
 
-    def _compare_roots(
-        self,
-        roots: Sequence[RootId],
-        waiting: dict[RootKey, RowDifference],
-        run: Run,
-        book: "_Book",
-        *,
-        is_last: bool,
-    ) -> int | None:
-        """Compare some roots; judge what differs once it is enough to be worth it.
+    def _read_ahead(self) -> Generator[RecordBatch, None, None]:
+        """Read all roots, the next ones while these are compared."""
+        size = AdaptiveSize(most=_ROOTS_AT_ONCE, target_weight=_SEGMENTS_AT_ONCE)
+        with self._make_pool(1, "reconcile-read") as pool:
+            cursor: RootId | None = None
+            ahead: Future[RecordBatch] | None = None
+            while True:
+                limit = size.size
+                roots = self._records.scan(cursor, limit)
+                read = pool.submit(self._records.read, roots) if roots else None
+                if ahead is not None:
+                    batch = ahead.result()
+                    size.record(len(batch.bundles), _weight(batch))
+                    yield batch
+                ahead = read
+                if ahead is None:
+                    return
+                cursor = roots[-1]
 
-        Returns:
-            How many documents they have; ``None`` when the loop lags too far behind.
-        """
+    def _judge_roots(self, roots: Sequence[RootId], run: Run, book: Book) -> None:
         run.check()
         found = self._rows.compare(roots)
         book.count(len(roots))
-        waiting |= found.by_root
-        if waiting and (is_last or len(waiting) >= _ROOTS_AT_ONCE):
-            if not self._judge(waiting, found.cluster_time, run, book):
-                return None
-            waiting.clear()
-        return found.documents
+        if found.by_root:
+            self._judge(found.by_root, found.cluster_time, run, book)
 
     def _judge(
         self,
         differing: Mapping[RootKey, RowDifference],
         moment: int,
         run: Run,
-        book: "_Book",
+        book: Book,
     ) -> bool:
         """Tell drift from changes under way; returns whether that could be told.
 
@@ -251,16 +261,18 @@ class Reconciling:
         return True  # what changes all the time is left to the next pass
 
     def _mark(
-        self, same: Mapping[RootKey, RowDifference], run: Run, book: "_Book"
+        self, same: Mapping[RootKey, RowDifference], run: Run, book: Book
     ) -> None:
-        # What is dirty already is known not to be as it should be.
-        known = self._dirty.attempts([one.root for one in same.values()])
-        drifted = [one for key, one in same.items() if key not in known]
+        drifted = list(same.values())
         if not drifted:
             return
+        tried = self._dirty.attempts([one.root for one in drifted])
         run.check()
         now = self._clock.now()
-        self._dirty.mark(DirtyRoot(one.root, now, reason="drift") for one in drifted)
+        self._dirty.mark(
+            DirtyRoot(one.root, now, tried.get(key, 0), "drift")
+            for key, one in same.items()
+        )
         kinds: dict[str, int] = {}
         for one in drifted:
             kinds[one.kind] = kinds.get(one.kind, 0) + 1
@@ -280,58 +292,7 @@ class Reconciling:
         return True
 
 
-class _Book:
-    """The report of one pass, saved at its start, with every finding and at its end."""
-
-    def __init__(self, reports: ReconcileRepository, clock: Clock, kind: str) -> None:
-        self._reports = reports
-        self._clock = clock
-        self.report = ReconcileReport(uuid4().hex, kind, clock.now())
-
-    def __enter__(self) -> None:
-        self._reports.save(self.report)
-
-    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
-        """A pass that broke off says so; what it found until then holds."""
-        if isinstance(exc, CatalogError):
-            self.refuse(f"It broke off: {exc}")
-        self.report = replace(self.report, finished_at=self._clock.now())
-        try:
-            self._reports.save(self.report)
-        except CatalogError as unsaved:
-            if exc is None:
-                raise
-            log.info("report not saved", extra={"error": str(unsaved)})
-
-    def count(self, checked: int) -> None:
-        """So much more was compared."""
-        self.report = replace(self.report, checked=self.report.checked + checked)
-
-    def refuse(self, why: str) -> None:
-        """Something was not done."""
-        self.report = replace(self.report, refused=(*self.report.refused, why))
-
-    def note(self, verdict: Verdict, refused: str | None) -> None:
-        """So much was found, and mended unless that was refused."""
-        if refused is not None:
-            self.refuse(refused)
-        if not verdict.kinds:
-            return
-        kinds = dict(self.report.differences)
-        for kind, count in verdict.kinds.items():
-            kinds[kind] = kinds.get(kind, 0) + count
-        mended = 0 if refused is not None else sum(verdict.kinds.values())
-        self.report = replace(
-            self.report,
-            differences=kinds,
-            repaired=self.report.repaired + mended,
-            samples=(*self.report.samples, *verdict.samples)[:_SAMPLES],
-        )
-        self._reports.save(self.report)
-
-
-def told(report: ReconcileReport) -> str:
-    """Say what a pass found, as one sentence, and what it refused to do."""
-    found = ", ".join(f"{n} {kind}" for kind, n in sorted(report.differences.items()))
-    text = f"{report.checked} compared, {found or 'no difference'}."
-    return " ".join([text, *report.refused])
+def _weight(batch: RecordBatch) -> int:
+    """How much a batch weighs: segments are most of it where there are any."""
+    rows = (row for bundle in batch.bundles for row in bundle.rows)
+    return sum(1 + row.segment_count for row in rows)

@@ -123,7 +123,7 @@ class Rollout:
 
     def close(self) -> None:
         """End the threads."""
-        self._verifier.stop()
+        self._verifier.close()
         if self._backfill is not None:
             self._backfill.close()
 

@@ -42,6 +42,7 @@ Answered = Callable[[bool, str], None]
 
 _READ_AGAIN_SECONDS = 1.0
 _PLANNING = "(planning)"
+_ABOUT_NOW = timedelta(minutes=1)
 
 
 def _nobody(name: str, problem: str | None) -> None:
@@ -73,7 +74,7 @@ class Schedule:
         clock: Clock,
         term: Term,
         *,
-        trouble: Callable[[str, str | None], None] = _nobody,
+        trouble: Callable[[str, str | None], None] | None = None,
     ) -> None:
         """Run nothing yet.
 
@@ -91,7 +92,7 @@ class Schedule:
         self._repository = repository
         self._clock = clock
         self._term = term
-        self._trouble = trouble
+        self._trouble = trouble or _nobody
         self._stop = Event()
         self._changed = Condition()
         self._is_planned = False
@@ -186,23 +187,20 @@ class Schedule:
             again = self._clock.now() + timedelta(seconds=_READ_AGAIN_SECONDS)
             self._set(_PLANNING, self._plan, again, "default")
             return
+        overdue = 0
+        for entry in self._entries.values():
+            before, now = known.get(entry.sweep.name), self._clock.now()
+            due = first_run(entry.sweep, before, now, overdue)
+            overdue += due is not None and due <= now + _ABOUT_NOW
+            taken = taken_up(entry.sweep, before, self._term.epoch)
+            entry.record = replace(taken, next_run_at=due)
+            self._save(entry.record)
         with self._changed:
-            overdue = 0
+            self._is_planned = True
             for entry in self._entries.values():
-                before = known.get(entry.sweep.name)
-                now = self._clock.now()
-                entry.record = taken_up(entry.sweep, before, self._term.epoch)
-                due = first_run(entry.sweep, before, now, overdue)
-                overdue += due is not None and due <= now + timedelta(minutes=1)
-                entry.record = replace(entry.record, next_run_at=due)
-                if entry.asked:
-                    due = now
+                due = self._clock.now() if entry.asked else entry.record.next_run_at
                 if due is not None:
                     self._start_at(entry, due)
-            self._is_planned = True
-            records = [entry.record for entry in self._entries.values()]
-        for record in records:
-            self._save(record)
 
     def _start_at(self, entry: _Entry, when: datetime) -> None:
         entry.starts_at = when

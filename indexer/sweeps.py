@@ -1,26 +1,23 @@
 """The table of sweeps: what is done again and again, and how often."""
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import time, timedelta
-from itertools import islice
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from catalog.repositories.index_control import ReconcileReport
-from catalog.repositories.index_state import DirtyRoot, IndexRequest, LetterQuery
-from indexer.intake_directory import Intake
+from catalog.repositories.index_state import DirtyRoot, IndexRequest
+from indexer.intake import Intake
 from indexer.ports import Ports
-from indexer.reconciling import Reconciling, told
+from indexer.reconcile_book import told
+from indexer.reconciling import Reconciling
 from indexer.requests import Answered
 from indexer.schedule import Schedule
 from indexer.sweep_plan import Sweep
 from indexer.sweep_run import Run
 from indexer.temporary import TemporaryFiles
 from indexer.term import Term
-
-log = logging.getLogger(__name__)
 
 SWEEP_OF_KIND = {
     "index": "reconcile-index",
@@ -35,14 +32,20 @@ _STORE, _INDEX, _RECORD = "store", "index", "record"
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _NIGHT = time(3)
 _SOON = timedelta(minutes=5)
-_MARKED_AT_ONCE = 1_000
+_LETTERS_AT_ONCE = 1_000
 
 
 class Sweeps:
     """The leader's sweeps; also does on request what the schedule does."""
 
     def __init__(
-        self, ports: Ports, *, term: Term, intake: Intake, reconciling: Reconciling
+        self,
+        ports: Ports,
+        *,
+        term: Term,
+        intake: Intake,
+        reconciling: Reconciling,
+        trouble: Callable[[str, str | None], None] | None = None,
     ) -> None:
         """Run nothing yet.
 
@@ -51,13 +54,16 @@ class Sweeps:
             term: Of the leader; nothing is done outside it.
             intake: Lists the store.
             reconciling: Compares.
+            trouble: See ``Schedule``.
         """
         self._ports = ports
         self._term = term
         self._intake = intake
         self._reconciling = reconciling
         self._temporary = TemporaryFiles(ports.store, ports.clock)
-        self.schedule = Schedule(self.table(), ports.sweeps, ports.clock, term)
+        self.schedule = Schedule(
+            self.table(), ports.sweeps, ports.clock, term, trouble=trouble
+        )
 
     def table(self) -> list[Sweep]:
         """All sweeps there are; a new one is a row here."""
@@ -111,6 +117,13 @@ class Sweeps:
                 lane=_STORE,
             ),
             Sweep(
+                "forget-tombstones",
+                "forgets deleted objects whose late events can't come any more",
+                _DAY,
+                self._forget,
+                lane=_STORE,
+            ),
+            Sweep(
                 "reindex",
                 "builds the index anew while the old one serves",
                 ports.reindex_every or timedelta(),
@@ -159,31 +172,29 @@ class Sweeps:
 
     def _storage(self, run: Run) -> ReconcileReport:
         run.check()
-        started_at = self._ports.clock.now()
-        changed = self._intake.rescan()
-        report = ReconcileReport(
-            uuid4().hex,
-            "storage",
-            started_at,
-            finished_at=self._ports.clock.now(),
-            differences={"changed": changed} if changed else {},
-            repaired=changed,
-        )
+        report = self._intake.reconcile(accept_losses=_accepts_losses(run))
         self._ports.reconciles.save(report)
         return report
 
+    def _forget(self, run: Run) -> str:
+        run.check()
+        return f"{self._intake.forget_tombstones()} tombstones were forgotten."
+
     def _redrive(self, run: Run) -> str:
-        """Have everything that could not be indexed looked at again."""
-        roots = iter(self._ports.dead_letters.roots(LetterQuery()))
-        count = 0
-        for part in _batches(roots, _MARKED_AT_ONCE):
+        """Have everything that could not be indexed looked at again, page by page."""
+        dirty, count, token = self._ports.dirty, 0, None
+        while True:
             run.check()
+            page = self._ports.dead_letters.page(_LETTERS_AT_ONCE, page_token=token)
+            tried = dirty.attempts([letter.root for letter in page.items])
             now = self._ports.clock.now()
-            self._ports.dirty.mark(
-                DirtyRoot(root, now, reason="redrive") for root in part
+            dirty.mark(
+                DirtyRoot(letter.root, now, tried.get(letter.letter_id, 0), "redrive")
+                for letter in page.items
             )
-            count += len(part)
-        return f"{count} roots are looked at again."
+            count, token = count + len(page.items), page.next_token
+            if token is None:
+                return f"{count} roots are looked at again."
 
     def _reindex(self, run: Run) -> str:
         run.check()
@@ -226,8 +237,3 @@ class _Together:
 
 def _accepts_losses(run: Run) -> bool:
     return run.arguments.get("acceptLosses") is True
-
-
-def _batches(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    while part := list(islice(items, size)):
-        yield part

@@ -100,6 +100,11 @@ class Verifier:
             self.start(self._target)
         return self._comparison.recheck(self._target, self._suspects.result())
 
+    def close(self) -> None:
+        """End the thread; it only reads."""
+        self.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
     def stop(self) -> None:
         """Forget what is being compared."""
         self._stop.set()

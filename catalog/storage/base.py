@@ -1,6 +1,6 @@
 """Port to the bytes: what the catalog needs of an object store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -105,6 +105,18 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Make sure that the store as a whole is there.
+
+        "Nothing is stored under this key" means something only if it is.
+
+        Raises:
+            DependencyUnavailableError: It did not answer, or its directory is gone;
+                retryable.
+            DependencyRejectedError: There is no such bucket.
+        """
+        ...
+
     def presign(
         self,
         key: ObjectKey,
@@ -155,5 +167,62 @@ class ExpiresByRule(Protocol):
         Raises:
             DependencyUnavailableError: retryable.
             DependencyRejectedError: We may not know.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedMessage:
+    """A message that is ours for a while.
+
+    Attributes:
+        message_id: Stays the same when it is delivered again; for the log.
+        receipt: Names this delivery.
+        body: What was sent.
+        receives: How often it was delivered, this time included.
+    """
+
+    message_id: str
+    receipt: str
+    body: str
+    receives: int = 1
+
+
+class ObjectEventQueue(Protocol):
+    """A queue of the store's notifications: at least once, in any order. Thread-safe.
+
+    A message that is not deleted in time comes back, and after so many times as the
+    queue's redrive policy says goes to another queue.
+    """
+
+    def receive(
+        self, *, limit: int, wait_seconds: float, visibility_seconds: float
+    ) -> Sequence[QueuedMessage]:
+        """Wait for messages.
+
+        Args:
+            limit: How many at most (1 to 10).
+            wait_seconds: How long to wait for the first (0 to 20).
+            visibility_seconds: How long nobody else gets them.
+
+        Raises:
+            DependencyUnavailableError: The queue did not answer; retryable.
+            DependencyRejectedError: There is no such queue, or it is not for us.
+        """
+        ...
+
+    def hold(
+        self, messages: Sequence[QueuedMessage], visibility_seconds: float
+    ) -> None:
+        """Keep messages for so long from now; 0 gives them back at once.
+
+        One that is not ours any more is passed over. Raises as ``receive``.
+        """
+        ...
+
+    def delete(self, messages: Sequence[QueuedMessage]) -> None:
+        """Be done with messages; raises as ``receive``.
+
+        One that could not be deleted comes back.
         """
         ...

@@ -147,6 +147,10 @@ class DirectoryObjectStore:
         for key, state in walk(self._root, prefix, temp_folder=TEMP_FOLDER):
             yield _info(key, state)
 
+    def check(self) -> None:
+        """See ``ObjectStore.check``."""
+        root_state(self._root)
+
     def presign(
         self,
         key: ObjectKey,

@@ -289,6 +289,19 @@ class S3ObjectStore:
         ]
         return timedelta(days=min(days)) if days else None
 
+    def check(self) -> None:
+        """See ``ObjectStore.check``."""
+        try:
+            self._client.head_bucket(Bucket=self._bucket)
+        except (ClientError, BotoCoreError) as exc:
+            error = _translated(exc, "")
+            if isinstance(error, NotFoundError):
+                raise _no_bucket(self._bucket) from exc
+            if not isinstance(error, DependencyRejectedError):
+                raise error from exc
+            # 403: the bucket is there, listing it is not ours.
+        self._is_bucket_seen = True
+
     def presign(
         self,
         key: ObjectKey,
@@ -354,18 +367,8 @@ class S3ObjectStore:
 
     def _check_bucket(self) -> None:
         """Tell a missing object from a missing bucket, which HEAD does not."""
-        if self._is_bucket_seen:
-            return
-        try:
-            self._client.head_bucket(Bucket=self._bucket)
-        except (ClientError, BotoCoreError) as exc:
-            error = _translated(exc, "")
-            if isinstance(error, NotFoundError):
-                raise _no_bucket(self._bucket) from exc
-            if not isinstance(error, DependencyRejectedError):
-                raise error from exc
-            # 403: the bucket is there, listing it is not ours.
-        self._is_bucket_seen = True
+        if not self._is_bucket_seen:
+            self.check()
 
 
 class _Unclosed:

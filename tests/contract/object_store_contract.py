@@ -206,6 +206,9 @@ class ObjectStoreContract(ABC):
 
         assert len(store.read(KEY)) == 3_000_000
 
+    def test_a_store_that_is_there_passes_the_check(self) -> None:
+        self.store_holding({}).check()
+
     def test_the_seed_s_public_address_names_our_object(self) -> None:
         store = self.store_holding({})
         url = f"https://content-generation-assets.s3.amazonaws.com/{KEY}?X-Amz-Date=1"

@@ -450,6 +450,21 @@ def test_an_export_by_an_unsafe_id_is_refused(
         admin.export(index, [], roots=[RootKey(unsafe)])
 
 
+def test_a_field_that_an_index_lacks_is_no_missing_index(
+    admin: IndexAdmin, writer: IndexWriter, index_prefix: str
+) -> None:
+    tags = physical_name(index_prefix, IndexName.TAGS, 1, schema_hash())
+    admin.create(tags, IndexName.TAGS)
+
+    for act in (
+        lambda: admin.export(tags, [], roots=[OTHER_ROOT]),
+        lambda: writer.delete_older(tags, [OTHER_ROOT], 1),
+        lambda: writer.count_of_roots([tags], [OTHER_ROOT]),
+    ):
+        with pytest.raises(DependencyRejectedError):
+            act()
+
+
 def test_no_export_has_the_barriers_document(
     admin: IndexAdmin, typesense_server: TypesenseServer, index: str
 ) -> None:

@@ -429,7 +429,7 @@ def test_two_refused_keys_are_a_fence_too() -> None:
 
 
 def test_a_wrong_admin_key_is_a_mistake_and_no_fence(
-    typesense_server: TypesenseServer, index_prefix: str
+    typesense_server: TypesenseServer, index: str, index_prefix: str
 ) -> None:
     keys = TypesenseIndexKeys(
         typesense_server.url, "wrong", index_prefix, clock=SystemClock()
@@ -440,6 +440,7 @@ def test_a_wrong_admin_key_is_a_mistake_and_no_fence(
         lambda: keys.mint(1, MINUTE),
         lambda: keys.revoke(before_epoch=1),
         admin.physical,
+        lambda: admin.export(index, []),
     ):
         with pytest.raises(DependencyRejectedError):
             act()

@@ -86,6 +86,25 @@ class TestS3ObjectStore(ObjectStoreContract):
         return filled(bucket_store(self.s3_client, BUCKET), objects)
 
 
+def test_a_directory_that_is_gone_fails_the_check(tmp_path: Path) -> None:
+    store = DirectoryObjectStore(tmp_path / "root")
+    (tmp_path / "root").rmdir()
+
+    with pytest.raises(DependencyUnavailableError):
+        store.check()
+
+
+def test_a_bucket_that_is_gone_fails_the_check_however_often_it_was_seen(
+    s3_client: S3Client,
+) -> None:
+    store = bucket_store(s3_client, BUCKET)
+    store.check()
+    s3_client.delete_bucket(Bucket=BUCKET)  # type: ignore[attr-defined]
+
+    with pytest.raises(DependencyRejectedError):
+        store.check()
+
+
 class TestS3ObjectStoreOverHttp:
     """The few behaviours that a connection can change."""
 

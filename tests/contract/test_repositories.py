@@ -39,6 +39,7 @@ from catalog.repositories.mongo.generations import MongoGenerationRepository
 from catalog.repositories.mongo.index_state import MongoIndexStatusRepository
 from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
+from catalog.repositories.sightings import Recorded, Settled, Sighting
 
 NOW = datetime(2025, 11, 27, 20, 0, tzinfo=UTC)
 
@@ -169,6 +170,13 @@ def test_a_job_of_our_own_is_added_once(database: Mongo) -> None:
         jobs.insert(job(1))
 
 
+def present_under(
+    objects: ObjectRepository, store: str, prefix: str
+) -> dict[str, str | None]:
+    page = objects.recorded_under(store, prefix, after=None, limit=100)
+    return {k.state.key: k.state.etag for k in page if k.state.is_present}
+
+
 def stored(key: str, **fields: Any) -> StoredObject:  # noqa: ANN401
     known = {"state": ObjectState.PRESENT, "etag": "e1", "size_bytes": 3, **fields}
     return StoredObject(store="s3://bucket", key=ObjectKey(key), **known)
@@ -180,7 +188,7 @@ def test_an_unchanged_object_is_not_written_again(database: Mongo) -> None:
     assert objects.record([stored("a/b", checked_at=NOW)]) == 1
     assert objects.record([stored("a/b", checked_at=NOW + timedelta(1))]) == 0
     assert objects.record([stored("a/b", etag="e2")]) == 1
-    assert objects.present_under("s3://bucket", "a/") == {"a/b": "e2"}
+    assert present_under(objects, "s3://bucket", "a/") == {"a/b": "e2"}
 
 
 def test_a_late_event_loses_and_a_look_keeps_the_sequencer(database: Mongo) -> None:
@@ -190,7 +198,106 @@ def test_a_late_event_loses_and_a_look_keeps_the_sequencer(database: Mongo) -> N
     assert objects.record([stored("a/b", etag="late", sequencer="01")]) == 0
     assert objects.record([stored("a/b", etag="seen")]) == 1
     assert objects.record([stored("a/b", etag="late", sequencer="01")]) == 0
-    assert objects.present_under("s3://bucket", "") == {"a/b": "seen"}
+    assert present_under(objects, "s3://bucket", "") == {"a/b": "seen"}
+
+
+def sighted(known: Recorded | None, *, told: bool = False, **fields: Any) -> Sighting:  # noqa: ANN401
+    return Sighting(stored("a/b", **fields), known, is_told=told)
+
+
+def recorded_at(objects: ObjectRepository) -> Recorded:
+    return objects.recorded("s3://bucket", [ObjectKey("a/b")])[ObjectKey("a/b")]
+
+
+def test_a_sighting_is_recorded_only_over_the_record_that_was_read(
+    database: Mongo,
+) -> None:
+    objects: ObjectRepository = MongoObjectRepository(database)
+    assert objects.settle([sighted(None)]) == Settled(1)
+    read = recorded_at(objects)
+    assert objects.settle([sighted(read, etag="e2")]) == Settled(1)
+
+    late = objects.settle([sighted(read, etag="e3")])
+    blind = objects.settle([sighted(None, etag="e4")])
+
+    assert late == blind == Settled(0, (ObjectKey("a/b"),))
+    assert recorded_at(objects).state.etag == "e2"
+
+
+def test_an_event_that_changes_nothing_still_outdoes_older_looks(
+    database: Mongo,
+) -> None:
+    objects: ObjectRepository = MongoObjectRepository(database)
+    objects.settle([sighted(None)])
+    read = recorded_at(objects)
+
+    assert objects.settle([sighted(read)]) == Settled(0)
+    assert objects.settle([sighted(read, told=True)]) == Settled(1)
+    assert objects.settle([sighted(read, etag="old")]).outdone
+
+    now = recorded_at(objects)
+    assert objects.settle([sighted(now, told=True, sequencer="05")]) == Settled(1)
+    again = recorded_at(objects)
+    assert objects.settle([sighted(again, told=True, sequencer="05")]) == Settled(0)
+    assert objects.settle([sighted(again, told=True, sequencer="04")]) == Settled(0)
+    assert objects.settle([sighted(again, etag="looked")]) == Settled(1)
+    assert recorded_at(objects).state.sequencer == "05"
+
+
+def test_a_record_of_an_earlier_version_can_be_written_over(database: Mongo) -> None:
+    objects: ObjectRepository = MongoObjectRepository(database)
+    objects.record([stored("a/b")])
+    database["objects"].update_one({}, {"$unset": {"revision": ""}})
+    read = recorded_at(objects)
+
+    assert objects.settle([sighted(read, etag="e2")]) == Settled(1)
+    assert objects.settle([sighted(read, etag="e3")]).outdone
+
+
+def test_a_look_of_before_does_not_undo_a_later_one(database: Mongo) -> None:
+    objects: ObjectRepository = MongoObjectRepository(database)
+    objects.record([stored("a/b", etag="later", checked_at=NOW)])
+
+    earlier = NOW - timedelta(seconds=1)
+    assert objects.record([stored("a/b", etag="old", checked_at=earlier)]) == 0
+    assert recorded_at(objects).state.etag == "later"
+
+
+def test_pages_of_what_is_recorded_follow_the_bytes_of_the_keys(
+    database: Mongo,
+) -> None:
+    objects: ObjectRepository = MongoObjectRepository(database)
+    names = ["p/z", "p/\u00fc", "p/a b", "p/A", "p/\U0001f600", "p/\ufb01", "q/1"]
+    objects.record([stored(name) for name in names])
+
+    seen: list[str] = []
+    after: ObjectKey | None = None
+    while page := objects.recorded_under("s3://bucket", "p/", after=after, limit=2):
+        assert len(page) <= 2
+        seen += [known.state.key for known in page]
+        after = page[-1].state.key
+
+    assert seen == sorted((n for n in names if n[0] == "p"), key=str.encode)
+
+
+def test_only_old_tombstones_are_forgotten(database: Mongo) -> None:
+    objects: ObjectRepository = MongoObjectRepository(database)
+    gone = {"state": ObjectState.TOMBSTONE, "etag": None, "size_bytes": None}
+    lost = {**gone, "state": ObjectState.MISSING}
+    old = NOW - timedelta(days=20)
+    objects.record(
+        [
+            stored("t/old", **gone, checked_at=old),
+            stored("t/new", **gone, checked_at=NOW),
+            stored("t/missing", **lost, checked_at=old),
+            stored("t/there", checked_at=old),
+        ]
+    )
+
+    assert objects.forget_tombstones(NOW - timedelta(days=15)) == 1
+
+    left = objects.recorded_under("s3://bucket", "t/", after=None, limit=9)
+    assert {k.state.key for k in left} == {"t/new", "t/missing", "t/there"}
 
 
 def test_only_present_objects_of_the_prefix_are_listed(database: Mongo) -> None:
@@ -202,8 +309,8 @@ def test_only_present_objects_of_the_prefix_are_listed(database: Mongo) -> None:
     ):
         objects.record([known])
 
-    assert objects.present_under("s3://bucket", "a/") == {"a/1": "e1"}
-    assert objects.present_under("s3://other", "") == {}
+    assert present_under(objects, "s3://bucket", "a/") == {"a/1": "e1"}
+    assert present_under(objects, "s3://other", "") == {}
 
 
 def test_an_extraction_is_replaced_by_one_of_the_same_identity(database: Mongo) -> None:

@@ -16,6 +16,11 @@ class Failing:
         """Let all calls raise this, until called with ``None``."""
         self._always = error
 
+    def recover(self) -> None:
+        """Fail no more, whatever was asked for."""
+        self._next.clear()
+        self._always = None
+
     def check(self) -> None:
         """Raise what is due."""
         if self._next:

@@ -37,7 +37,12 @@ class FakeRecordReader(Failing):
         self.check()
         return tuple(b.root for one in job_ids for b in self.roots.get(one, ()))
 
-    def scan(self, after: RootId | None, limit: int) -> tuple[RootId, ...]:
+    def scan(
+        self, after: RootId | None, limit: int, *, until: RootId | None = None
+    ) -> tuple[RootId, ...]:
+        raise NotImplementedError
+
+    def last(self) -> RootId | None:
         raise NotImplementedError
 
     def count(self) -> int:

@@ -1,21 +1,30 @@
 """``ObjectRepository`` over MongoDB."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 from pymongo import InsertOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.read_concern import ReadConcern
 
 from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import ObjectKey
 from catalog.models.stored import ObjectState, StoredObject
 from catalog.repositories.mongo.client import DEPENDENCY, Record, translated
 from catalog.repositories.mongo.codec_stored import (
+    object_from_record,
     object_record_id,
     record_from_object,
 )
 from catalog.repositories.mongo.codec_values import is_text_storable
+from catalog.repositories.sightings import (
+    Recorded,
+    Settled,
+    Sighting,
+    decide,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +33,9 @@ _ROUNDS = 5
 
 _BATCH = 1000
 _DUPLICATE = 11000
-_COMPARED = ("state", "etag", "sizeBytes", "sequencer")
 _AFTER_ALL = "\U0010ffff"
+_REVISION = "revision"
+_OURS = frozenset({"sizeBytes", "etag", "contentType", "modifiedAt", "jobId", "userId"})
 
 Guarded = tuple[Record | None, Record]
 """What was there when we looked (``None``: nothing), and what is to be there."""
@@ -37,6 +47,7 @@ class MongoObjectRepository:
     def __init__(self, database: Database[Record]) -> None:
         """Stand on a database."""
         self._objects = database["objects"]
+        self._proven = self._objects.with_options(read_concern=ReadConcern("majority"))
 
     def record_id(self, known: StoredObject) -> str:
         """See ``ObjectRepository.record_id``."""
@@ -47,36 +58,74 @@ class MongoObjectRepository:
 
         Keys that are no valid Unicode (names of foreign files) are passed over.
         """
-        wanted: dict[str, Record] = {}
-        for known in objects:
-            if is_text_storable(known.key):
-                wanted[self.record_id(known)] = record_from_object(known)
-            else:
-                log.warning("not a valid key", extra={"key": repr(known.key)})
-        records = list(wanted.values())
+        wanted = {
+            self.record_id(known): known for known in objects if _is_storable(known.key)
+        }
+        states = list(wanted.values())
         with translated():
             return sum(
-                self._record(records[start : start + _BATCH])
-                for start in range(0, len(records), _BATCH)
+                self._record(states[start : start + _BATCH])
+                for start in range(0, len(states), _BATCH)
             )
 
-    def present_under(self, store: str, prefix: str) -> Mapping[ObjectKey, str]:
-        """See ``ObjectRepository.present_under``."""
-        start = object_record_id(store, prefix)
+    def recorded(
+        self, store: str, keys: Iterable[ObjectKey]
+    ) -> Mapping[ObjectKey, Recorded]:
+        """See ``ObjectRepository.recorded``."""
+        ids = [object_record_id(store, key) for key in keys if is_text_storable(key)]
         with translated():
-            found = self._objects.find(
-                {
-                    "_id": {"$gte": start, "$lt": start + _AFTER_ALL},
-                    "state": ObjectState.PRESENT.value,
-                },
-                {"key": 1, "etag": 1},
-            )
-            return {ObjectKey(raw["key"]): raw.get("etag") or "" for raw in found}
+            found = [_recorded(r) for r in self._proven.find({"_id": {"$in": ids}})]
+        return {known.state.key: known for known in found}
 
-    def _record(self, records: Sequence[Record]) -> int:
+    def recorded_under(
+        self, store: str, prefix: str, *, after: ObjectKey | None, limit: int
+    ) -> Sequence[Recorded]:
+        """See ``ObjectRepository.recorded_under``."""
+        start = object_record_id(store, prefix)
+        bounds = {"$gte": start, "$lt": start + _AFTER_ALL}
+        if after is not None:
+            bounds = {
+                "$gt": object_record_id(store, after),
+                "$lt": start + _AFTER_ALL,
+            }
+        with translated():
+            page = self._proven.find({"_id": bounds}).sort("_id", 1).limit(limit)
+            return [_recorded(raw) for raw in page]
+
+    def settle(self, sightings: Iterable[Sighting]) -> Settled:
+        """See ``ObjectRepository.settle``."""
+        wanted = {
+            self.record_id(sighting.found): sighting
+            for sighting in sightings
+            if _is_storable(sighting.found.key)
+        }
+        pending: list[Guarded] = []
+        for sighting in wanted.values():
+            state = decide(sighting)
+            if state is not None:
+                pending.append(_guarded(sighting.known, state))
+        changed = 0
+        outdone: list[ObjectKey] = []
+        with translated():
+            for start in range(0, len(pending), _BATCH):
+                part = pending[start : start + _BATCH]
+                written = self._write(part)
+                changed += written
+                if written != len(part):
+                    outdone += self._outdone(part)
+        return Settled(changed, tuple(outdone))
+
+    def forget_tombstones(self, before: datetime) -> int:
+        """See ``ObjectRepository.forget_tombstones``."""
+        with translated():
+            return self._objects.delete_many(
+                {"state": ObjectState.TOMBSTONE.value, "checkedAt": {"$lt": before}}
+            ).deleted_count
+
+    def _record(self, states: Sequence[StoredObject]) -> int:
         changed = 0
         for _ in range(_ROUNDS):
-            pending = self._pending(records)
+            pending = self._pending(states)
             if not pending:
                 return changed
             written = self._write(pending)
@@ -85,23 +134,21 @@ class MongoObjectRepository:
                 return changed
         raise DependencyUnavailableError(DEPENDENCY, "objects: too much contention")
 
-    def _pending(self, records: Sequence[Record]) -> list[Guarded]:
+    def _pending(self, states: Sequence[StoredObject]) -> list[Guarded]:
         """Compare with what is there now; returns what is to be written."""
-        ids = [record["_id"] for record in records]
-        there = {raw["_id"]: raw for raw in self._objects.find({"_id": {"$in": ids}})}
+        ids = [self.record_id(state) for state in states]
+        there = {
+            raw["_id"]: _recorded(raw)
+            for raw in self._objects.find({"_id": {"$in": ids}})
+        }
         pending: list[Guarded] = []
-        for record in records:
-            old = there.get(record["_id"])
-            if old is None:
-                pending.append((None, record))
+        for state in states:
+            known = there.get(self.record_id(state))
+            if known is not None and _looked_earlier(state, known.state):
                 continue
-            sequencer = old.get("sequencer", "")
-            if record["sequencer"] and record["sequencer"] < sequencer:
-                continue
-            if not record["sequencer"]:
-                record = {**record, "sequencer": sequencer}  # noqa: PLW2901
-            if any(old.get(name) != record.get(name) for name in _COMPARED):
-                pending.append((old, record))
+            new = decide(Sighting(state, known, is_told=bool(state.sequencer)))
+            if new is not None:
+                pending.append(_guarded(known, new))
         return pending
 
     def _write(self, pending: Sequence[Guarded]) -> int:
@@ -109,7 +156,7 @@ class MongoObjectRepository:
         if len(pending) == 1:  # the usual live case
             return self._write_one(*pending[0])
         operations = [
-            InsertOne(new) if old is None else UpdateOne(_guard(old), _update(old, new))
+            InsertOne(new) if old is None else UpdateOne(old, _update(new))
             for old, new in pending
         ]
         try:
@@ -123,25 +170,66 @@ class MongoObjectRepository:
 
     def _write_one(self, old: Record | None, new: Record) -> int:
         if old is not None:
-            update = self._objects.update_one(_guard(old), _update(old, new))
-            return update.matched_count
+            return self._objects.update_one(old, _update(new)).matched_count
         try:
             self._objects.insert_one(new)
         except DuplicateKeyError:
             return 0
         return 1
 
+    def _outdone(self, pending: Sequence[Guarded]) -> Iterator[ObjectKey]:
+        """Find those whose record is not what we have just written."""
+        ids = [new["_id"] for _, new in pending]
+        there = {raw["_id"]: raw for raw in self._objects.find({"_id": {"$in": ids}})}
+        for _, new in pending:
+            raw = there.get(new["_id"], {})
+            if any(raw.get(name) != new.get(name) for name in _COMPARED):
+                yield ObjectKey(new["key"])
 
-def _guard(old: Record) -> Record:
-    return {"_id": old["_id"], **{name: old.get(name) for name in _COMPARED}}
+
+_COMPARED = ("state", "etag", "sizeBytes", "sequencer", _REVISION)
 
 
-def _update(old: Record, new: Record) -> Record:
+def _is_storable(key: ObjectKey) -> bool:
+    if is_text_storable(key):
+        return True
+    log.warning("not a valid key", extra={"key": repr(key)})
+    return False
+
+
+def _recorded(raw: Record) -> Recorded:
+    return Recorded(object_from_record(raw), raw.get(_REVISION) or 0)
+
+
+def _guarded(known: Recorded | None, new: StoredObject) -> Guarded:
+    """Make the filter that finds only the record as read, and the new record."""
+    record = record_from_object(new)
+    if known is None:
+        return None, {**record, _REVISION: 1}
+    # A record of an earlier version has no revision: ``None`` finds that.
+    old = {
+        "_id": record["_id"],
+        "state": known.state.state.value,
+        "sequencer": known.state.sequencer,
+        _REVISION: known.revision or None,
+    }
+    return old, {**record, _REVISION: known.revision + 1}
+
+
+def _update(new: Record) -> Record:
     update: Record = {"$set": {k: v for k, v in new.items() if k != "_id"}}
-    gone = dict.fromkeys(old.keys() - new.keys(), "")
     # Renditions and other fields of later versions are not ours to remove.
-    gone = {name: "" for name in gone if name in _OURS}
+    gone = dict.fromkeys(_OURS - new.keys(), "")
     return {**update, "$unset": gone} if gone else update
 
 
-_OURS = frozenset({"sizeBytes", "etag", "contentType", "modifiedAt", "jobId", "userId"})
+def _looked_earlier(new: StoredObject, old: StoredObject) -> bool:
+    """Tell whether ``old`` was seen by a look that began after the one at ``new``."""
+    if new.sequencer or new.checked_at is None or old.checked_at is None:
+        return False
+    return _stored_time(new.checked_at) < old.checked_at
+
+
+def _stored_time(time: datetime) -> datetime:
+    """Cut to milliseconds, as MongoDB does."""
+    return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)

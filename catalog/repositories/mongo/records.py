@@ -8,6 +8,7 @@ from typing import Any
 from bson.max_key import MaxKey
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from catalog.errors import MalformedRecordError
@@ -55,6 +56,9 @@ class _Case:
     job_ids: dict[str, None] = field(default_factory=dict)
     named: tuple[ObjectKey, ...] = ()
     targets: tuple[str, ...] = ()
+
+
+_MIN_NOT_BEFORE_MAX = 51175
 
 
 class MongoRecordReader:
@@ -236,20 +240,53 @@ class MongoRecordReader:
 
     # --- listing roots -------------------------------------------------------------
 
-    def scan(self, after: RootId | None, limit: int) -> tuple[RootId, ...]:
+    def scan(
+        self, after: RootId | None, limit: int, *, until: RootId | None = None
+    ) -> tuple[RootId, ...]:
         """See ``RecordReader.scan``.
 
         A record whose ``_id`` is null never ends a list (it can't be named as
         ``after``): one more is listed instead.
         """
         with translated():
-            roots = self._scan(after, limit)
+            if until is not None and self._is_passed(after, until):
+                return ()
+            roots = self._scan(after, limit, until)
             if roots and roots[-1] is None:
-                roots = self._scan(after, limit + 1)
+                roots = self._scan(after, limit + 1, until)
+            if until is not None and len(roots) < limit:
+                # The bound itself, which MongoDB's own bound leaves out.
+                found = self._jobs.find({"_id": until}, {"_id": 1})
+                roots += [raw["_id"] for raw in found]
         return tuple(roots)
 
-    def _scan(self, after: RootId | None, limit: int) -> list[RootId]:
+    def last(self) -> RootId | None:
+        """See ``RecordReader.last``."""
+        with translated():
+            found = self._jobs.find_one({}, {"_id": 1}, sort=[("_id", -1)])
+        return None if found is None else found["_id"]
+
+    def _is_passed(self, after: RootId | None, until: RootId) -> bool:
+        """Whether a bound does not come after a place; only the server can tell."""
+        if after is None:
+            return False
+        bounds = self._jobs.find({}, {"_id": 1}).hint([("_id", 1)])
+        try:
+            bounds.min([("_id", after)]).max([("_id", until)]).limit(-1).next()
+        except StopIteration:
+            return False
+        except OperationFailure as exc:
+            if exc.code != _MIN_NOT_BEFORE_MAX:
+                raise
+            return True
+        return False
+
+    def _scan(
+        self, after: RootId | None, limit: int, until: RootId | None
+    ) -> list[RootId]:
         cursor = self._jobs.find({}, {"_id": 1}).sort("_id", 1).hint([("_id", 1)])
+        if until is not None:
+            cursor = cursor.max([("_id", until)])  # exclusive
         if after is None:
             return [raw["_id"] for raw in cursor.limit(limit)]
         if isinstance(after, MaxKey):
@@ -257,7 +294,8 @@ class MongoRecordReader:
         # ``min`` compares across types, where ``$gt`` stays within one; inclusive.
         cursor = cursor.min([("_id", after)]).limit(limit + 1)
         roots = [raw["_id"] for raw in cursor]
-        if len(roots) <= limit:  # the end; ``min`` passes over MaxKey, the very last
+        if until is None and len(roots) <= limit:
+            # The end; ``min`` passes over MaxKey, the very last.
             last = self._jobs.find({"_id": MaxKey()}, {"_id": 1})
             roots += [raw["_id"] for raw in last]
         if roots and root_key_of(roots[0]) == root_key_of(after):

@@ -273,7 +273,7 @@ def test_the_schedule_tells_how_sweeps_went(platform: Platform) -> None:
         unknown = _answer(platform, "run", sweep="tidy up")
 
     assert unknown is not None
-    assert unknown.startswith("There is no sweep 'tidy up'; there are rec")
+    assert unknown.startswith("There is no sweep 'tidy up'; there are forget")
     sweeps = {sweep.name: sweep for sweep in platform.catalog.sweeps.all()}
     assert sweeps["redrive"].outcome == "done"
     assert sweeps["redrive"].runs == 1

@@ -323,3 +323,21 @@ def test_indexes_are_made_once_and_serve_the_reads(database: Mongo) -> None:
     assert before == after
     plan = database["jobs"].find({"jobId": "a"}, {"jobId": 1, "_id": 1}).explain()
     assert plan["queryPlanner"]["winningPlan"]["stage"] == "PROJECTION_COVERED"
+
+
+def test_a_scan_ends_at_its_bound_whatever_comes_later(
+    database: Mongo, reader: RecordReader
+) -> None:
+    assert reader.last() is None
+    database["jobs"].insert_many([{"_id": n} for n in (1, 3, 5, "a", "c")])
+    last = reader.last()
+    database["jobs"].insert_many([{"_id": n} for n in (2, "b", "d")])
+
+    assert last == "c"
+    assert reader.scan(None, 100, until=last) == (1, 2, 3, 5, "a", "b", "c")
+    assert reader.scan("a", 2, until=last) == ("b", "c")
+    assert reader.scan("b", 2, until=last) == ("c",)
+    assert reader.scan("c", 2, until=last) == ()
+    assert reader.scan("d", 2, until=last) == ()
+    database["jobs"].delete_one({"_id": "c"})
+    assert reader.scan("a", 5, until=last) == ("b",)

@@ -9,45 +9,37 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from catalog.describe import describe
-from catalog.errors import CatalogError, FencedError
-from catalog.models.ids import ObjectKey
+from catalog.errors import CatalogError, DependencyError, FencedError
 from catalog.repositories.base import AssetRepository, RecordReader
 from catalog.repositories.index_control import (
     LeaseRepository,
-    ReconcileRepository,
     ScheduleRepository,
 )
-from catalog.repositories.index_state import FeedPosition, Generation, GenerationState
-from catalog.search.base import IndexKeys, IndexName
-from catalog.search.projection import documents_of, tag_document_id
-from catalog.search.values import tag_key
+from catalog.repositories.index_state import (
+    ChangeStream,
+    FeedPosition,
+    Generation,
+    GenerationState,
+)
+from catalog.search.base import IndexKeys
 from indexer.capture import Capture, Captured
-from indexer.findings import Findings
 from indexer.health import Health
 from indexer.indexing import Indexing
-from indexer.intake_directory import Intake
 from indexer.ports import Ports
-from indexer.reconcile import IndexReconciler
-from indexer.requests import Answered
-from tests.unit.indexer.world import (
-    POISON,
-    TOXIC,
+from indexer.stored import missing, present
+from tests.unit.indexer.beside import ReconcilingBeside
+from tests.unit.indexer.world import World
+from tests.unit.indexer.world_engine import Engine
+from tests.unit.indexer.world_records import Extractions, Objects, Records, Rows
+from tests.unit.indexer.world_state import (
     Dirty,
-    Engine,
-    Extractions,
     Feed,
     Generations,
     Letters,
-    Objects,
-    Records,
+    Reports,
     Requests,
-    Rows,
-    Store,
-    Stream,
-    World,
-    root_key_of,
 )
+from tests.unit.indexer.world_store import Store
 
 
 class NoStatus:
@@ -76,7 +68,7 @@ def ports_to(world: World, epoch: int | None = None) -> Ports:
         index_requests=Requests(world),
         leases=cast("LeaseRepository", None),
         sweeps=cast("ScheduleRepository", None),
-        reconciles=cast("ReconcileRepository", None),
+        reconciles=Reports(world),
         index_keys=cast("IndexKeys", None),
         store=Store(world),
         index_writer=engine,
@@ -95,28 +87,40 @@ def ports_to(world: World, epoch: int | None = None) -> Ports:
 class ScriptedCapture(Capture):
     """Reads the world's events without a thread; between batches the world goes on."""
 
-    def __init__(self, world: World, between: Callable[[], int]) -> None:
+    def __init__(self, ports: Ports, world: World, between: Callable[[], int]) -> None:
+        self._ports = ports
         self.world = world
         self.between = between
-        self.stream: Stream | None = None
+        self.stream: ChangeStream | None = None
+        self.position: FeedPosition | None = None
         self.problem = None
 
     @override
     def start(self, position: FeedPosition) -> None:
-        self.stream = Stream(self.world, position)
+        self.position = position
 
     @override
     def stop(self) -> None:
-        self.stream = None
+        self.stream = self.position = None
 
     @override
     def take(self, *, timeout: float) -> list[Captured]:
-        assert self.stream is not None
+        assert self.position is not None
         most = self.between()
         self.world.clock.advance(0.3)
-        changes = self.stream.next_batch(max_changes=most, linger_seconds=0)
+        try:
+            if self.stream is None:
+                self.stream = self._ports.feed.open(self.position)
+            changes = self.stream.next_batch(max_changes=most, linger_seconds=0)
+        except DependencyError as exc:
+            self.stream = None  # opened anew, from the position after the last batch
+            if not exc.retryable:
+                raise
+            self.problem = str(exc)
+            return []
+        self.position, self.problem = self.stream.position, None
         now = self.world.clock.monotonic()
-        return [Captured(tuple(changes), self.stream.position, now)]
+        return [Captured(tuple(changes), self.position, now)]
 
 
 class InOrder(Executor):
@@ -154,28 +158,20 @@ class ScriptedTerm:
             raise FencedError("the term is over")
 
 
-class NoSweeps:
-    """``SweepRunner`` that has nothing to do."""
-
-    def reconcile(self, arguments: dict[str, Any], answered: Answered) -> None:
-        del arguments
-        answered(True, "nothing differs")  # noqa: FBT003
-
-    def run(self, sweep: str, answered: Answered) -> None:
-        answered(False, f"there is no {sweep}")  # noqa: FBT003
-
-
 def run_process(
     world: World,
     between: Callable[[threading.Event], int],
     *,
     term: ScriptedTerm | None = None,
     ports: Ports | None = None,
-    patience: int = 10_000,
+    patience: int = 500,
+    is_interrupted: Callable[[], bool] = lambda: False,
 ) -> Health:
     """Run one indexer process, which leads, until it stops or crashes.
 
-    ``patience`` is how often it may retry anything before it is told to stop.
+    ``patience`` is how often it may retry anything before it is told to stop;
+    ``is_interrupted`` tells at each step of a reconciling pass whether the loop works
+    before it goes on.
     """
     left = patience
 
@@ -189,20 +185,45 @@ def run_process(
     world.epoch += 1
     leading = term or ScriptedTerm(world.epoch)
     ports = ports or ports_to(world)
-    intake = Intake(store=ports.store, objects=ports.objects, clock=ports.clock)
     health = Health(world.clock)
-    Indexing(
-        ports,
-        term=leading,
-        list_store=intake.ensure_listed,
-        health=health,
-        jitter=jitter,
-        comparison=IndexReconciler(assets=ports.assets, admin=ports.index_admin),
-        findings=Findings(),
-        sweeps=NoSweeps(),
-        make_capture=lambda: ScriptedCapture(world, lambda: between(leading.stop)),
-    ).run()
+    sweeps = ReconcilingBeside(ports, leading, world.faults, is_interrupted)
+
+    def going_on() -> int:
+        most = between(leading.stop)
+        sweeps.go_on()
+        return most
+
+    try:
+        Indexing(
+            ports,
+            term=leading,
+            list_store=lambda: list_store(ports),
+            health=health,
+            jitter=jitter,
+            comparison=sweeps.comparison,
+            findings=sweeps.findings,
+            sweeps=sweeps,
+            make_capture=lambda: ScriptedCapture(ports, world, going_on),
+        ).run()
+    finally:
+        sweeps.close()
     return health
+
+
+def list_store(ports: Ports, prefix: str = "") -> None:
+    """Record what is in the store, and what is no more (as ``Intake`` does)."""
+    now = ports.clock.now()
+    seen = [present(ports.store, info, now) for info in ports.store.list(prefix)]
+    left = {found.key for found in seen}
+    known = ports.objects.recorded_under(
+        ports.store.store_id, prefix, after=None, limit=10_000
+    )
+    gone = [
+        missing(ports.store, one.state.key, now)
+        for one in known
+        if one.state.is_present and one.state.key not in left
+    ]
+    ports.objects.record([*seen, *gone])
 
 
 def _live(world: World) -> list[Generation]:
@@ -237,54 +258,6 @@ def until_quiet(world: World) -> Callable[[threading.Event], int]:
         return 500
 
     return between
-
-
-# --- the oracle: an independent, simple rebuild ------------------------------------
-
-
-def expected_index(world: World) -> dict[IndexName, dict[str, Any]]:
-    """What the index must hold: document id → content hash (or what marks it)."""
-    assets: dict[str, Any] = {}
-    segments: dict[str, Any] = {}
-    tags: dict[str, set[str]] = {}
-    for root in world.jobs:
-        for asset in describe(world.bundle(root), ObjectKey).assets:
-            made = documents_of(
-                asset, root_key=root_key_of(root), sequence=0, generation=0
-            )
-            if made.document is None:
-                continue
-            for label in asset.tags:
-                tag_id = tag_document_id(made.document["owner"], tag_key(label))
-                tags.setdefault(tag_id, set()).update(made.document["acl"])
-            if TOXIC not in asset.name:
-                is_poison = POISON in (asset.prompt or "")
-                assets[asset.document_id] = "minimal" if is_poison else made.hash
-            for segment in made.segments:
-                if POISON not in segment["text"]:
-                    segments[segment["id"]] = made.hash
-    return {
-        IndexName.ASSETS: assets,
-        IndexName.SEGMENTS: segments,
-        IndexName.TAGS: {tag: sorted(acl) for tag, acl in tags.items()},
-    }
-
-
-def actual_index(world: World) -> dict[IndexName, dict[str, Any]]:
-    """What readers find behind the aliases."""
-
-    def mark(kind: IndexName, document: dict[str, Any]) -> Any:  # noqa: ANN401
-        if kind is IndexName.TAGS:
-            return sorted(document["acl"])
-        return "minimal" if "index_error" in document else document["_hash"]
-
-    return {
-        kind: {
-            identifier: mark(kind, document)
-            for identifier, document in world.indexes[world.aliases[kind]].items()
-        }
-        for kind in IndexName
-    }
 
 
 def assemblyai(*utterances: str) -> bytes:

@@ -10,7 +10,8 @@ from catalog.models.ids import ObjectKey
 from catalog.models.stored import ObjectState
 from catalog.storage.base import ObjectInfo
 from indexer.health import Health
-from indexer.intake_directory import DirectoryHints, Intake
+from indexer.intake import Intake
+from indexer.intake_directory import DirectoryHints
 from tests.unit.indexer.world import World
 from tests.unit.indexer.world_records import Objects
 from tests.unit.indexer.world_store import Store

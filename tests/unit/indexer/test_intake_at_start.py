@@ -1,14 +1,14 @@
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import cast
 
 from catalog.clock import ManualClock
 from catalog.models.ids import ObjectKey
-from catalog.models.stored import StoredObject
 from catalog.repositories.base import ObjectRepository
+from catalog.repositories.sightings import Recorded, Settled, Sighting
 from catalog.storage.base import ObjectInfo, ObjectStore
-from indexer.intake_directory import Intake
+from indexer.intake import Intake
 
 
 class _Store:
@@ -27,12 +27,14 @@ class _Store:
 
 
 class _Objects:
-    def present_under(self, store: str, prefix: str) -> Mapping[ObjectKey, str]:
-        assert (store, prefix) == ("directory", "")
-        return {}
+    def recorded_under(
+        self, store: str, prefix: str, *, after: ObjectKey | None, limit: int
+    ) -> Sequence[Recorded]:
+        assert (store, prefix, after) == ("directory", "", None)
+        return [][:limit]
 
-    def record(self, objects: Iterable[StoredObject]) -> int:
-        return len(list(objects))
+    def settle(self, sightings: Iterable[Sighting]) -> Settled:
+        return Settled(len(list(sightings)))
 
 
 def test_a_build_and_the_first_sweep_share_one_listing() -> None:

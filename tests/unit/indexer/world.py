@@ -58,22 +58,23 @@ class Faults:
     """Called at every step; may hold the process up while others go on."""
     is_late: Callable[[], bool] = lambda: False
     """Whether a write of the engine that fails is carried out later all the same."""
-    is_beside: bool = False
-    """A thread beside the loop has its turn: the process does not die there."""
+    beside: Callable[[], None] | None = None
+    """Called at every step of a thread beside the loop while that has its turn; the
+    process does not die there."""
     tail: list[str] | None = None
     """Every step, where somebody wants to read them."""
     _digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
-    def step(
-        self, what: str, dependency: str = "mongodb", detail: object = ""
-    ) -> None:
+    def step(self, what: str, dependency: str = "mongodb", detail: object = "") -> None:
         self.steps += 1
         said = f"{what} {detail}"
         self._digest.update(said.encode())
         if self.tail is not None:
             self.tail.append(said)
         self.pause(what)
-        if self.crash_in >= 0 and not self.is_beside:
+        if self.beside is not None:
+            self.beside()
+        elif self.crash_in >= 0:
             self.crash_in -= 1
             if self.crash_in < 0:
                 raise CrashError(what)
@@ -104,6 +105,7 @@ class World:
     job_order: dict[int, int] = field(default_factory=dict)
     annotations: dict[str, Annotation] = field(default_factory=dict)
     objects: dict[ObjectKey, StoredObject] = field(default_factory=dict)
+    object_revisions: dict[ObjectKey, int] = field(default_factory=dict)
     extractions: dict[tuple[ObjectKey, str], Extraction] = field(default_factory=dict)
     rows: dict[DocumentId, AssetRow] = field(default_factory=dict)
     events: list[Change] = field(default_factory=list)
@@ -138,6 +140,8 @@ class World:
     """The open stream falls off the oplog at its next read (136)."""
     store_fails: int = 0
     """How many of the next calls of the store fail."""
+    forgets: int = 0
+    """How many of the next documents the engine acknowledges and loses."""
     is_serving: bool = False
     """Readers have been given something: from now on they always are."""
     violations: list[str] = field(default_factory=list)

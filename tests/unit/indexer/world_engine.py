@@ -129,6 +129,9 @@ class Engine:
         if not world.takes_our_documents(index):
             world.violations.append(f"{index} does not take {identifier}")
         known[identifier] = max(sequence, before)
+        if world.forgets > 0:
+            world.forgets -= 1
+            return
         held[identifier] = dict(document)
 
     def _check(self) -> None:

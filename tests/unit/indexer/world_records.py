@@ -1,12 +1,14 @@
 """The record and the read model of the world in memory, as ports."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
-from catalog.models.stored import Extraction, StoredObject
+from catalog.models.stored import Extraction, ObjectState, StoredObject
 from catalog.repositories.base import RecordBatch, RootId, RowProof, TagUse
+from catalog.repositories.sightings import Recorded, Settled, Sighting, decide
 from tests.unit.indexer.world import World, parse_key
 
 
@@ -23,10 +25,16 @@ class Records:
             self.world.cluster_time, tuple(self.world.bundle(root) for root in roots)
         )
 
-    def scan(self, after: RootId | None, limit: int) -> tuple[RootId, ...]:
+    def scan(
+        self, after: RootId | None, limit: int, *, until: RootId | None = None
+    ) -> tuple[RootId, ...]:
         self.world.faults.step("scan", detail=after)
         rest = (r for r in sorted(self.world.jobs) if after is None or r > after)
-        return tuple(rest)[:limit]
+        return tuple(r for r in rest if until is None or r <= until)[:limit]
+
+    def last(self) -> RootId | None:
+        self.world.faults.step("last")
+        return max(self.world.jobs, default=None)
 
     def count(self) -> int:
         return len(self.world.jobs)
@@ -101,17 +109,70 @@ class Objects:
             old = self.world.objects.get(one.key)
             if old and (old.state, old.etag) == (one.state, one.etag):
                 continue
-            self.world.objects[one.key] = one
-            self.world.emit("objects", one.key)
+            self._put(one)
             changed += 1
         return changed
 
-    def present_under(self, store: str, prefix: str) -> Mapping[ObjectKey, str]:
+    def recorded(
+        self, store: str, keys: Iterable[ObjectKey]
+    ) -> Mapping[ObjectKey, Recorded]:
         return {
-            key: one.etag or ""
-            for key, one in self.world.objects.items()
-            if one.store == store and key.startswith(prefix) and one.is_present
+            key: self._known(key)
+            for key in keys
+            if key in self.world.objects and self.world.objects[key].store == store
         }
+
+    def recorded_under(
+        self, store: str, prefix: str, *, after: ObjectKey | None, limit: int
+    ) -> Sequence[Recorded]:
+        keys = sorted(
+            key
+            for key, one in self.world.objects.items()
+            if one.store == store and key.startswith(prefix)
+        )
+        later = [key for key in keys if after is None or key > after]
+        return [self._known(key) for key in later[:limit]]
+
+    def settle(self, sightings: Iterable[Sighting]) -> Settled:
+        changed = 0
+        outdone: list[ObjectKey] = []
+        for sighting in sightings:
+            if changed == 0:
+                self.world.faults.step("objects.settle")
+            state = decide(sighting)
+            if state is None:
+                continue
+            key = state.key
+            there = self._known(key) if key in self.world.objects else None
+            if there != sighting.known:
+                outdone.append(key)
+                continue
+            self._put(state)
+            changed += 1
+        return Settled(changed, tuple(outdone))
+
+    def forget_tombstones(self, before: datetime) -> int:
+        old = [
+            key
+            for key, one in self.world.objects.items()
+            if one.state is ObjectState.TOMBSTONE
+            and one.checked_at is not None
+            and one.checked_at < before
+        ]
+        for key in old:
+            del self.world.objects[key]
+            self.world.emit("objects", key)
+        return len(old)
+
+    def _known(self, key: ObjectKey) -> Recorded:
+        state = self.world.objects[key]
+        return Recorded(state, self.world.object_revisions.get(key, 0))
+
+    def _put(self, state: StoredObject) -> None:
+        self.world.objects[state.key] = state
+        revisions = self.world.object_revisions
+        revisions[state.key] = revisions.get(state.key, 0) + 1
+        self.world.emit("objects", state.key)
 
     def record_id(self, known: StoredObject) -> Any:  # noqa: ANN401
         return known.key
@@ -148,7 +209,9 @@ class Rows:
     ) -> int:
         later = 0
         for row in rows:
-            self.world.faults.step("assets.replace", detail=_about(row))  # torn: not all at once
+            self.world.faults.step(
+                "assets.replace", detail=_about(row)
+            )  # torn: not all at once
             if found := self._later(row.document_id, not_after):
                 later = max(later, found)
             else:

@@ -34,13 +34,17 @@ class Generations:
         self.world.faults.step("save", detail=[_about(one) for one in generations])
         for generation in generations:
             old = self.world.generations.get(generation.number)
-            if old is not None and old.epoch > generation.epoch:
-                raise FencedError("a later leader")
+            self._fence(old, generation)
             before = old.position.cluster_time if old and old.position else 0
             is_back = generation.position and generation.position.cluster_time < before
             if is_back and not generation.is_degraded:
                 raise ConflictError("backwards")
         self.world.generations |= {one.number: one for one in generations}
+        self.world.cluster_time += 1  # the server's time goes on with every write
+
+    def _fence(self, old: Generation | None, generation: Generation) -> None:
+        if old is not None and old.epoch > generation.epoch:
+            raise FencedError("a later leader")
 
     def settled(self) -> tuple[int, int]:
         for one in self.all():
@@ -198,8 +202,10 @@ class Stream:
             # The good events before it are lost with it, and the token is unmoved.
             raise HistoryLostError("mongodb", "10334: too large")
         self._next = end
-        is_all = end == len(world.events)
-        reached = world.cluster_time if is_all else changes[-1].cluster_time
+        if end == len(world.events):
+            reached = world.cluster_time
+        else:  # in the middle of a transaction its time has not been reached
+            reached = min(changes[-1].cluster_time, world.events[end].cluster_time - 1)
         token = {"of": world.tokens, "next": end}
         self._position = replace(
             self._position, token=token, cluster_time=max(reached, at)

@@ -45,6 +45,9 @@ class Store:
             if key.startswith(prefix):
                 yield self.head(key)
 
+    def check(self) -> None:
+        self._check()
+
     def parse_url(self, url: str) -> ObjectKey | None:
         return None if "://" in url else ObjectKey(url)
 
@@ -77,5 +80,3 @@ class Store:
         is_attachment: bool = False,
     ) -> str | None:
         raise NotImplementedError
-
-

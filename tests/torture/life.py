@@ -1,24 +1,14 @@
-"""A seeded life of the catalog with crashes and outages at every step."""
+"""What people, gateways and disks do to the world in memory, drawn from one seed."""
 
 import random
-import threading
+from collections.abc import Callable
 from datetime import timedelta
-
-import pytest
 
 from catalog.models.ids import JobId, ObjectKey, UserId
 from catalog.models.job import Job, JobImage, JobMetadata, JobType, JobVersion
 from catalog.models.stored import Annotation
-from indexer.intake_directory import Intake
-from tests.unit.indexer.processes import (
-    actual_index,
-    assemblyai,
-    expected_index,
-    ports_to,
-    run_process,
-    until_quiet,
-)
-from tests.unit.indexer.world import POISON, START, TOXIC, CrashError, Faults, World
+from tests.unit.indexer.processes import assemblyai, list_store, ports_to
+from tests.unit.indexer.world import POISON, START, TOXIC, Faults, World
 
 USERS = ("ann", "bob")
 TAGS = ("avatar", "C++", "c#", "beach")
@@ -31,21 +21,36 @@ class Life:
         self.world = world
         self.random = random.Random(seed)
         self.next_root = 0
-
-    def act(self) -> None:
-        acts = [
+        self._acts: tuple[Callable[[], None], ...] = (
             *[self.submit] * 4,
             *[self.update] * 4,
             *[self.arrive] * 3,
+            *[self.annotate] * 2,
             self.vanish,
             self.delete,
-            self.annotate,
             self.rewrite_transcript,
             self.duplicate,
-        ]
-        if self.random.random() < 0.02:
-            acts = [self.world.drop_jobs, self.reindex, self.world.lose_history]
-        self.random.choice(acts)()
+            self.transact,
+            self.doubt,
+        )
+        self._upheavals: tuple[Callable[[], None], ...] = (
+            world.drop_jobs,
+            self.replace_jobs,
+            self.reindex,
+            world.lose_history,
+            self.move_to_other_servers,
+            self.outgrow,
+            self.shorten,
+            self.lose_tokens,
+            self.lose_cursor,
+        )
+
+    def act(self) -> None:
+        """Do one thing; now and then one that touches everything."""
+        if self.random.random() < 0.03:
+            self.random.choice(self._upheavals)()
+        else:
+            self.random.choice(self._acts)()
 
     def submit(self) -> None:
         self.next_root += 1
@@ -93,6 +98,60 @@ class Life:
     def reindex(self) -> None:
         self.world.ask("reindex")
 
+    def transact(self) -> None:
+        """Change several jobs at once: their events share one cluster time."""
+        changed = [self._some_root() for _ in range(self.random.randint(2, 4))]
+        roots = sorted({root for root in changed if root is not None})
+        for root in roots:
+            if self.random.random() < 0.2:
+                del self.world.jobs[root]
+            else:
+                self.world.jobs[root] = self._job(self.world.jobs[root].job_id)
+        self.world.emit_together(("jobs", root) for root in roots)
+
+    def doubt(self) -> None:
+        """Mark a root dirty, as a repair does; it may be gone, or never have been."""
+        self.world.mark(self.random.randint(1, self.next_root + 2), "redrive")
+
+    # --- upheavals -----------------------------------------------------------------
+
+    def replace_jobs(self) -> None:
+        """Rename another collection onto the jobs: no event tells of any of them."""
+        jobs = {
+            root: job if self.random.random() < 0.5 else self._job(job.job_id)
+            for root, job in self.world.jobs.items()
+            if self.random.random() < 0.8
+        }
+        self.next_root += 1
+        jobs[self.next_root] = self._job(f"job{self.next_root}")
+        self.world.replace_jobs(jobs)
+
+    def move_to_other_servers(self) -> None:
+        self.world.replica_set += "r"
+
+    def outgrow(self) -> None:
+        """Write something whose event no stream can carry (10334)."""
+        self.update()
+        self.world.too_large = len(self.world.events) - 1
+
+    def shorten(self) -> None:
+        """Have so much happen that our position is about to fall off the oplog."""
+        for _ in range(6):
+            self.random.choice(self._acts)()
+        reached = [g.position for g in self.world.generations.values() if g.position]
+        oldest = min((at.cluster_time for at in reached), default=0)
+        self.world.oldest_event = max(self.world.oldest_event, oldest - 1)
+
+    def lose_tokens(self) -> None:
+        """Let no resume token be good any more (280, 260)."""
+        self.world.tokens += 1
+
+    def lose_cursor(self) -> None:
+        """Let the open stream fall off the oplog (136), or nearly."""
+        self.world.is_cursor_lost = True
+
+    # --- drawing -------------------------------------------------------------------
+
     def _put(self, key: ObjectKey, luck: float) -> None:
         words = ["wildfires", "garden", f"number {luck}", POISON]
         said = self.random.choices(words, [5, 5, 5, 1], k=self.random.randint(1, 6))
@@ -102,13 +161,11 @@ class Life:
     def _tell(self, key: ObjectKey) -> None:
         """The hint that comes with a file, most of the time."""
         if self.random.random() < 0.7:
-            ports = ports_to(World(files=self.world.files, objects=self.world.objects))
-            quiet = Intake(store=ports.store, objects=ports.objects, clock=ports.clock)
-            before = dict(self.world.objects)
-            quiet.rescan(key)
-            for changed in self.world.objects:
-                if before.get(changed) != self.world.objects[changed]:
-                    self.world.emit("objects", changed)
+            world = self.world
+            faults, fails = world.faults, world.store_fails
+            world.faults, world.store_fails = Faults(), 0
+            list_store(ports_to(world), key)
+            world.faults, world.store_fails = faults, fails
 
     def _some_root(self) -> int | None:
         return self.random.choice(sorted(self.world.jobs)) if self.world.jobs else None
@@ -161,48 +218,3 @@ class Life:
             metadata=JobMetadata(name=name, tags=tags, is_public=choose([True, False])),
             created_at=START + timedelta(minutes=self.random.randint(0, 99)),
         )
-
-
-def live(world: World, seed: int, acts: int) -> None:
-    """Let a world live through its acts while indexers crash and servers fail."""
-    life, fate = Life(world, seed), random.Random(seed + 1)
-    for _ in range(fate.randint(0, 12)):
-        life.act()
-    left = acts
-    while left > 0:
-        world.faults.crash_in = fate.choice([-1, fate.randint(1, 60)])
-        share = fate.choice([0.0, 0.0, 0.02])
-        world.faults.fail = lambda share=share: fate.random() < share  # type: ignore[misc]
-        budget = fate.randint(1, 12)
-
-        def between(stop: threading.Event) -> int:
-            nonlocal left, budget
-            world.store_fails = 5 if fate.random() < 0.05 else 0
-            for _ in range(fate.choice([0, 0, 1, 3])):
-                life.act()
-                left -= 1
-                budget -= 1
-            if budget <= 0:
-                stop.set()
-            return fate.randint(1, 6)
-
-        try:
-            run_process(world, between)
-        except CrashError:
-            left -= 1
-    world.faults.crash_in, world.faults.fail = -1, lambda: False
-    world.store_fails = 0
-    ports = ports_to(world)
-    run_process(world, until_quiet(world))
-    Intake(store=ports.store, objects=ports.objects, clock=ports.clock).rescan()
-    world.clock.advance(7200)
-    run_process(world, until_quiet(world))
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_nothing_is_missing_nothing_is_left_and_nothing_is_stale(seed: int) -> None:
-    world = World(faults=Faults())
-
-    live(world, seed, acts=60)
-
-    assert actual_index(world) == expected_index(world)

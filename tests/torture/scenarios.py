@@ -1,0 +1,105 @@
+"""Directed scenarios: what is too rare to be met by chance, and must still come right.
+
+Each raises ``Violation`` when it does not.
+"""
+
+import threading
+from collections.abc import Callable
+
+from catalog.repositories.index_state import GenerationState
+from catalog.search.base import IndexName
+from tests.torture.crash_points import serving_world
+from tests.torture.outcome import Violation
+from tests.unit.indexer.oracle import actual_index, difference, expected_index
+from tests.unit.indexer.processes import run_process, until_quiet
+from tests.unit.indexer.world import World
+
+Between = Callable[[threading.Event], int]
+
+
+def lost_while_filling() -> None:
+    """The engine loses a document of a generation that is being filled."""
+    world = serving_world()
+    world.ask("reindex")
+    quiet, is_done = until_quiet(world), False
+
+    def between(stop: threading.Event) -> int:
+        nonlocal is_done
+        newest = world.generations[max(world.generations)]
+        if newest.state is GenerationState.CATCHING_UP and not is_done:
+            is_done = True
+            for index, held in world.indexes.items():
+                if f"__g{newest.number}_" in index and held:
+                    held.pop(next(iter(held)))
+        return quiet(stop)
+
+    _judge(world, between)
+    if not is_done:
+        raise Violation("no generation was ever filled")
+
+
+def acknowledged_and_lost() -> None:
+    """The engine acknowledges a document and does not have it."""
+    world = serving_world()
+    world.put_job(30, world.jobs[0].evolve(job_id="job30"))
+    world.forgets = 1
+    _judge(world, until_quiet(world))
+
+
+def stale_engine_rescanned() -> None:
+    """Everything is looked at again just when the engine shows an older state."""
+    world = serving_world()
+    ghosts = world.indexes[world.aliases[IndexName.ASSETS]]
+    kept = next(iter(ghosts.values()))
+    ghosts["iffffffffffffffffffffffff"] = kept | {
+        "id": "iffffffffffffffffffffffff",
+        "root": "f" * 24,
+    }
+    world.ask("rescan")
+    quiet, is_done = until_quiet(world), False
+
+    def between(stop: threading.Event) -> int:
+        nonlocal is_done
+        if not is_done:
+            is_done = True
+            world.restart_engine(0.0)
+        return quiet(stop)
+
+    _judge(world, between)
+
+
+def stale_engine_reconciled() -> None:
+    """Everything is compared just when the engine shows an older state."""
+    world = serving_world()
+    world.ask("reconcile")
+    quiet, is_done = until_quiet(world), False
+
+    def between(stop: threading.Event) -> int:
+        nonlocal is_done
+        if not is_done:
+            is_done = True
+            world.restart_engine(0.5)
+        return quiet(stop)
+
+    _judge(world, between)
+    drift = sum(report.drift for report in world.reports.values())
+    if drift:
+        raise Violation(f"{drift} documents are said to have drifted")
+
+
+SCENARIOS: dict[str, Callable[[], None]] = {
+    one.__name__: one
+    for one in (
+        lost_while_filling,
+        acknowledged_and_lost,
+        stale_engine_rescanned,
+        stale_engine_reconciled,
+    )
+}
+
+
+def _judge(world: World, between: Between) -> None:
+    run_process(world, between)
+    wrong = difference(expected_index(world), actual_index(world))
+    if wrong or world.violations or world.open_requests():
+        raise Violation(wrong or "; ".join(world.violations) or "left undone")
