@@ -91,7 +91,12 @@ class Tenure:
             clock=ports.clock,
             workers=LOOKS_AT_ONCE,
         )
-        comparison = IndexReconciler(assets=ports.assets, admin=ports.index_admin)
+        comparison = IndexReconciler(
+            assets=ports.assets,
+            admin=ports.index_admin,
+            records=ports.records,
+            dead_letters=ports.dead_letters,
+        )
         findings = Findings()
         reconciling = Reconciling(
             reconciler=comparison,
@@ -105,7 +110,13 @@ class Tenure:
             term=term,
             prefix=ports.index_prefix,
         )
-        sweeps = Sweeps(ports, term=term, intake=intake, reconciling=reconciling)
+        sweeps = Sweeps(
+            ports,
+            term=term,
+            intake=intake,
+            reconciling=reconciling,
+            trouble=health.trouble,
+        )
         self._schedule = sweeps.schedule
         self._loops: dict[str, Callable[[], None]] = {}
         indexing = Indexing(

@@ -149,6 +149,8 @@ class Indexing:
         fenced = [replace(g, epoch=self._term.epoch) for g in (*changed, *begun)]
         if fenced:
             ports.generations.save(*fenced)
+        if useless:
+            self._point_at_serving(live)
         for generation in useless:
             log.warning("generation dropped", extra={"n": generation.number})
             for index in target_of(generation, self._prefix).names.values():
@@ -166,6 +168,17 @@ class Indexing:
         )
         taken_over.jump()  # past all that the last leader wrote and did not save
         return taken_over
+
+    def _point_at_serving(self, live: Iterable[Generation]) -> None:
+        """Let no alias show what is about to be dropped: a swap may have broken off."""
+        serving = [g for g in live if g.state is GenerationState.SERVING]
+        if not serving:
+            return
+        admin = self._ports.index_admin
+        newest = max(serving, key=lambda g: (g.served_at is not None, g.served_at))
+        for kind, index in target_of(newest, self._prefix).names.items():
+            if admin.resolve(kind) != index:
+                admin.point(kind, index)
 
     def _gone(self, alive: Iterable[Generation]) -> list[Generation]:
         """Those whose indexes are certainly not there any more."""

@@ -22,6 +22,7 @@ from catalog.repositories.index_control import ReconcileReport
 from catalog.repositories.sightings import Recorded, Sighting, is_outdated
 from catalog.storage.base import ObjectStore
 from indexer.listing import Comparison, Difference, KeySpool, Kind, Tally, parts
+from indexer.retry import backoff_seconds
 from indexer.stored import look_at, present
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class Intake:
         self._objects = objects
         self._clock = clock
         self._one_at_a_time = threading.RLock()
+        self._never = threading.Event()
         self._pool = (
             ThreadPoolExecutor(workers, thread_name_prefix="look")
             if workers > 1
@@ -270,9 +272,12 @@ class Intake:
     ) -> int:
         """Look at objects until what was seen is recorded; returns changed records."""
         changed = 0
-        for _ in range(_ROUNDS):
+        for attempt in range(_ROUNDS):
             if not wanted:
                 return changed
+            if attempt:
+                # The other writer may wait for a majority, which we read behind of.
+                self._clock.wait(self._never, backoff_seconds(attempt - 1, 1.0))
             known = self._objects.recorded(self._store.store_id, wanted)
             current = {
                 key: sequencer

@@ -48,7 +48,10 @@ class Pipeline:
         make_pool: MakePool,
         on_written: Callable[[Sequence[RootKey]], None],
     ) -> None:
-        """Nothing is on its way; ``on_written`` is told of roots but those of fills."""
+        """Nothing is on its way.
+
+        ``on_written`` is told of roots; of those of fills only if written twice.
+        """
         self._on_written = on_written
         self._applier = applier
         self._live = live
@@ -130,6 +133,7 @@ class Pipeline:
             not_before=not_before,
             mode=replace(FORCED, is_fill=mode.is_fill),
         )
-        if not mode.is_fill:
-            self._on_written(batch.root_keys)
+        # Also of a fill: its next chunk may hold some of these roots (of the same
+        # ``jobId``), read before this.
+        self._on_written(batch.root_keys)
         return batch

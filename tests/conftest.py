@@ -21,7 +21,7 @@ from pytest_socket import enable_socket
 from tests.servers import TypesenseServer, running_mongod, running_typesense
 
 for name in [n for n in os.environ if n.startswith("CATALOG_")]:
-    if name not in {"CATALOG_SHARED_DATA", "CATALOG_TEST_SEED"}:
+    if name not in {"CATALOG_SHARED_DATA", "CATALOG_TEST_SEED", "CATALOG_TORTURE"}:
         del os.environ[name]  # a developer's settings must not steer a test
 
 _WITH_SERVERS = {"contract", "integration", "e2e", "torture"}

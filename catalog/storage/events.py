@@ -18,7 +18,12 @@ _MOST_WRAPPINGS = 4
 _NOT_ENCODED = frozenset({"ceph:s3"})
 """Writers of S3's form whose keys are as they are; all others encode them."""
 
-_OURS = ("ObjectCreated:", "ObjectRemoved:", "LifecycleExpiration:")
+_OURS = (
+    "ObjectCreated:",
+    "ObjectRemoved:",
+    "LifecycleExpiration:",
+    "ObjectLifecycle:Expiration:",  # radosgw's own name of it
+)
 _BRIDGED = frozenset({"Object Created", "Object Deleted"})
 
 

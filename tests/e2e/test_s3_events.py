@@ -1,4 +1,4 @@
-"""A bucket on a server, its events in a queue, and the processes as users start them."""
+"""A bucket on a server, its events in a queue, the processes as users start them."""
 
 import os
 import subprocess
@@ -85,8 +85,8 @@ class World:
     def hits(self, words: str) -> list[Record]:
         answer = fetch(f"{self.api}/api/assets/search?q={words}&userId=ann")
         assert answer.status == 200, answer.body
-        assert not answer.json.get("degraded"), answer.json
-        hits: list[Record] = answer.json["hits"]
+        # Before the first build is done MongoDB answers, which proves nothing.
+        hits: list[Record] = [] if answer.json.get("degraded") else answer.json["hits"]
         return hits
 
     def listed(self) -> Record:
@@ -187,7 +187,7 @@ def test_what_happens_in_the_bucket_alone_is_seen_in_search(
 
     world.s3.delete_object(Bucket=world.bucket, Key=KEY)
     world.until_missing(missing=True)
-    (hit,) = eventually(lambda: world.hits("*"), what="the asset in hits")
+    (hit,) = eventually(lambda: world.hits(""), what="the asset in hits")
     assert hit["missing"] is True
 
     world.put_transcript("meadows in summer")

@@ -113,7 +113,9 @@ class FakeAssetRepository(Failing):
     def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
         raise NotImplementedError
 
-    def tag_uses(self) -> Iterator[TagUse]:
+    def tag_uses(
+        self, only: Sequence[tuple[str, str]] | None = None
+    ) -> Iterator[TagUse]:
         raise NotImplementedError
 
 

@@ -82,6 +82,23 @@ ROWS: tuple[Row, ...] = (
         has_servers=False,
     ),
     Row(
+        "crash-points",
+        "crash at every step of every operation, "
+        "and again at every step of the recovery",
+        "crashes",
+        100_000,
+        _lazily("crash_points", "crash_points"),
+        has_servers=False,
+    ),
+    Row(
+        "sabotage",
+        "known bugs put back one by one, each of which must be caught",
+        "bugs",
+        15,
+        _lazily("sabotage", "sabotage"),
+        has_servers=False,
+    ),
+    Row(
         "kill-indexer",
         "`kill -9` of the indexer under ≥ 200 writes/s",
         "kills",

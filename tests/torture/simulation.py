@@ -11,13 +11,16 @@ between, and reconciling beside all of it.
 import random
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from catalog.errors import FencedError
 from catalog.search.base import IndexName
 from catalog.search.generation import parse_physical
 from catalog.search.schema import schema_hash
+from indexer import backfill, bulk, follow, reconcile, repair
 from tests.torture.life import Life
+from tests.torture.patched import patched
 from tests.unit.indexer.beside import Beside
 from tests.unit.indexer.oracle import actual_index, difference, expected_index
 from tests.unit.indexer.processes import (
@@ -32,6 +35,14 @@ from tests.unit.indexer.world import CrashError, Faults, World
 ACTS = 40
 _AT_THE_END = 2_000
 """Batches within which the last leader must be through with everything."""
+
+_SIZES = (
+    (backfill, "CHUNK_ROOTS"),
+    (bulk, "SLICE_DOCUMENTS"),
+    (follow, "MAX_ROOTS"),
+    (reconcile, "SLICE_DOCUMENTS"),
+    (repair, "_ROOTS"),
+)
 
 _OF_THE_ROWS = {"assets.replace", "assets.delete"}
 
@@ -86,6 +97,14 @@ class Simulation:
         self.life = Life(self.world, seed)
 
     def run(self) -> Story:
+        """Live, with batches so small that there are several of everything."""
+        with ExitStack() as stack:
+            for module, name in _SIZES:
+                size = self.fate.choice([2, 3, 500])
+                stack.enter_context(patched(module, name, size))
+            return self._live()
+
+    def _live(self) -> Story:
         story, faults = self.story, self.world.faults
         try:
             for _ in range(self.fate.randint(0, 12)):

@@ -163,7 +163,10 @@ class MongoObjectRepository:
             result = self._objects.bulk_write(operations, ordered=False)
         except BulkWriteError as exc:
             errors = exc.details["writeErrors"]
-            if any(error["code"] != _DUPLICATE for error in errors):
+            # Written, but not known to a majority: that is not done.
+            if exc.details.get("writeConcernErrors") or any(
+                error["code"] != _DUPLICATE for error in errors
+            ):
                 raise
             return int(exc.details["nInserted"] + exc.details["nMatched"])
         return result.inserted_count + result.matched_count

@@ -11,9 +11,10 @@ from catalog.clock import Clock
 from catalog.errors import CatalogError, FencedError
 from catalog.repositories.index_control import ReconcileReport
 from indexer.checkpoint import Target
+from indexer.comparison import Suspects
 from indexer.findings import Findings, Mended
 from indexer.ports import Ports
-from indexer.reconcile import IndexReconciler, Suspects
+from indexer.reconcile import IndexReconciler
 from indexer.reconciling import Reconciling
 from indexer.requests import Answered
 from indexer.steady import StoppedError

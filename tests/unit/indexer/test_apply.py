@@ -323,7 +323,9 @@ def test_a_short_oplog_has_changes_noted_first_and_applied_then() -> None:
     spilled = [at for dirty, at in seen if dirty > 5]
     assert spilled, "nothing was spilled"
     # Five changes were applied before the first look at the oplog.
-    assert max(spilled) <= world.events[4 - 30].cluster_time, "said to be settled while roots wait"
+    assert max(spilled) <= world.events[4 - 30].cluster_time, (
+        "said to be settled while roots wait"
+    )
     assert world.generations[1].settled_time > settled
     assert "spilled" not in {one.reason for one in world.dirty.values()}
     assert actual_index(world) == expected_index(world)

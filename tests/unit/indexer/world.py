@@ -246,9 +246,11 @@ class World:
             for kind in IndexName:
                 old = physical_name("", kind, number, ours)
                 new = physical_name("", kind, number, theirs)
-                for held in (self.indexes, self.stale, self.late, self.highest):
+                kept: list[dict[str, Any]]
+                kept = [self.indexes, self.stale, self.late, self.highest]
+                for held in kept:
                     if old in held:
-                        held[new] = held.pop(old)  # type: ignore[index]
+                        held[new] = held.pop(old)
                 if self.aliases.get(kind) == old:
                     self.aliases[kind] = new
         if not is_compatible:

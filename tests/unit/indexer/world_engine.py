@@ -203,7 +203,6 @@ class Engine:
         self._must_exist(index)
         self._judge_swap(kind, index)
         self.world.aliases[kind] = index
-        self.world.is_serving = len(self.world.aliases) == len(IndexName)
         self.world.look_for()
 
     def _judge_swap(self, kind: IndexName, index: str) -> None:

@@ -40,6 +40,8 @@ class Generations:
             if is_back and not generation.is_degraded:
                 raise ConflictError("backwards")
         self.world.generations |= {one.number: one for one in generations}
+        if any(one.state is GenerationState.SERVING for one in generations):
+            self.world.is_serving = bool(self.world.aliases)
         self.world.cluster_time += 1  # the server's time goes on with every write
 
     def _fence(self, old: Generation | None, generation: Generation) -> None:
