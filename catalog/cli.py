@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,7 +24,9 @@ from catalog.local.data_directory import DataDirectory
 from catalog.local.options import Facts, StackOptions
 from catalog.local.reporter import TerminalReporter
 from catalog.local.stack import Stack
-from catalog.repositories.index_state import IndexStatus
+from catalog.local.status_index import IndexBooks
+from catalog.repositories.index_state import GenerationState, IndexStatus
+from catalog.services.administration import RECONCILE_KINDS
 
 _FAILED, _MISUSED, _NOT_RUNNING = 1, 2, 3
 
@@ -135,8 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     backing = _command(
         commands, "backup", cli_backup.back_up, "write a backup", _BACKUP
     )
-    backing.add_argument("--to", type=Path, metavar="DIR", help="must not exist")
-    backing.add_argument(
+    what = backing.add_mutually_exclusive_group()
+    what.add_argument("--to", type=Path, metavar="DIR", help="must not exist")
+    what.add_argument(
         "--verify", type=Path, metavar="DIR", help="compare a backup with its manifest"
     )
     restoring = _command(
@@ -160,6 +163,8 @@ def _add_index_commands(commands: Any) -> None:  # noqa: ANN401  (see ``_command
     )
     reconcile.add_argument(
         "--kinds",
+        type=cli_index.kinds,
+        default=RECONCILE_KINDS,
         metavar="K",
         help="which, comma-separated: index,record,storage (all)",
     )
@@ -180,7 +185,12 @@ def _add_index_commands(commands: Any) -> None:  # noqa: ANN401  (see ``_command
     letters = _command(
         commands, "dead-letters", _letters, "what could not be indexed", _LETTERS
     )
-    letters.add_argument("--stage", help="read, describe, extract or index")
+    letters.add_argument(
+        "--stage",
+        choices=("read", "describe", "extract", "index"),
+        help="only these: %(choices)s",
+        metavar="S",
+    )
     letters.add_argument("--limit", type=int, default=50, metavar="N", help="(50)")
     chosen = letters.add_mutually_exclusive_group()
     chosen.add_argument("--redrive", metavar="ID", help="look at this one again")
@@ -309,6 +319,7 @@ def _status(chosen: argparse.Namespace, settings: Settings) -> int:
         directory,
         lambda: reader(facts_of(directory)),
         SystemClock(),
+        read_books=lambda: reader.books(facts_of(directory)),
     )
     if chosen.json:
         out(json.dumps(report.as_json(), separators=(",", ":")))
@@ -344,13 +355,10 @@ def _running_catalog(settings: Settings) -> Iterator[Catalog]:
 
 
 def _ask(
-    chosen: argparse.Namespace,
-    settings: Settings,
-    action: str,
-    arguments: Mapping[str, Any],
+    chosen: argparse.Namespace, settings: Settings, question: cli_index.Question
 ) -> int:
     with _running_catalog(settings) as catalog:
-        asked = cli_index.ask(catalog, action, arguments, wait=chosen.wait, tell=say)
+        asked = cli_index.ask(catalog, question, wait=chosen.wait, tell=say)
     if chosen.json:
         out(json.dumps(asked.as_json()))
     elif asked.request.outcome is not None:
@@ -361,22 +369,24 @@ def _ask(
 
 
 def _reindex(chosen: argparse.Namespace, settings: Settings) -> int:
-    return _ask(chosen, settings, "reindex", {})
+    return _ask(chosen, settings, lambda admin: admin.reindex())
 
 
 def _reconcile(chosen: argparse.Namespace, settings: Settings) -> int:
-    kinds = chosen.kinds.split(",") if chosen.kinds else None
-    arguments = {"kinds": kinds, "acceptLosses": chosen.accept_losses}
-    return _ask(chosen, settings, "reconcile", arguments)
+    return _ask(
+        chosen,
+        settings,
+        lambda admin: admin.reconcile(chosen.kinds, accept_losses=chosen.accept_losses),
+    )
 
 
 def _rollback(chosen: argparse.Namespace, settings: Settings) -> int:
-    return _ask(chosen, settings, "rollback", {})
+    return _ask(chosen, settings, lambda admin: admin.rollback())
 
 
 def _schedule(chosen: argparse.Namespace, settings: Settings) -> int:
     if chosen.run_sweep:
-        return _ask(chosen, settings, "run", {"sweep": chosen.run_sweep})
+        return _ask(chosen, settings, lambda admin: admin.run_sweep(chosen.run_sweep))
     with _running_catalog(settings) as catalog:
         sweeps = catalog.sweeps.all()
     if chosen.json:
@@ -387,9 +397,10 @@ def _schedule(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 def _letters(chosen: argparse.Namespace, settings: Settings) -> int:
-    if chosen.redrive or chosen.all:
-        wanted = {"letter_id": chosen.redrive, "stage": chosen.stage}
-        return _ask(chosen, settings, "redrive", wanted)
+    if chosen.redrive:
+        return _ask(chosen, settings, lambda admin: admin.redrive_one(chosen.redrive))
+    if chosen.all:
+        return _ask(chosen, settings, lambda admin: admin.redrive(stage=chosen.stage))
     with _running_catalog(settings) as catalog:
         found = cli_index.letters(catalog, chosen.stage, max(1, chosen.limit))
     if chosen.json:
@@ -400,25 +411,41 @@ def _letters(chosen: argparse.Namespace, settings: Settings) -> int:
 
 
 class IndexReader:
-    """Reads the indexer's heartbeat; keeps its connection."""
+    """Reads what the indexer writes down; keeps its connection."""
 
     def __init__(self, settings: Settings) -> None:
         """Connect at the first call, with ``settings`` and the stack's facts."""
         self._settings = settings
-        self._read: Callable[[], IndexStatus | None] | None = None
+        self._catalog: Catalog | None = None
 
     def __call__(self, facts: Facts) -> IndexStatus | None:
         """Read it; ``None`` when MongoDB does not answer or none was written yet."""
-        if self._read is None:
+        try:
+            return self._opened(facts).index_status.read()
+        except CatalogError:
+            return None
+
+    def books(self, facts: Facts) -> IndexBooks | None:
+        """Read what it keeps beside its heartbeat; ``None`` as above."""
+        catalog = self._opened(facts)
+        dropped = GenerationState.DROPPED
+        try:
+            return IndexBooks(
+                tuple(g for g in catalog.generations.all() if g.state is not dropped),
+                catalog.index_requests.open(),
+                catalog.sweeps.all(),
+            )
+        except CatalogError:
+            return None
+
+    def _opened(self, facts: Facts) -> Catalog:
+        if self._catalog is None:
             # Imports all drivers: a second that `catalog --help` need not wait.
             from catalog.bootstrap import open_catalog  # noqa: PLC0415
 
             settings = settings_for(self._settings, facts)
-            self._read = open_catalog(settings, process="cli").index_status.read
-        try:
-            return self._read()
-        except CatalogError:
-            return None
+            self._catalog = open_catalog(settings, process="cli")
+        return self._catalog
 
 
 def _plain(secret: SecretStr | None) -> str | None:

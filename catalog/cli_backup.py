@@ -52,6 +52,7 @@ def _records_of(
     if not any(directory.mongo.glob("*.wt")):
         raise NothingRunsError(f"There is nothing to back up in {directory.path}.")
     with directory.locked(clock):
+        directory.check_whole()
         server = start_mongod_on(directory.mongo, directory.logs / "backup.log")
         try:
             yield server.uri, settings.mongo_db, settings.storage

@@ -4,15 +4,16 @@ Every such command inserts a request record that the leading indexer executes; w
 ``--wait`` it follows the request until its outcome is known.
 """
 
+import argparse
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from catalog.clock import Clock
 from catalog.errors import CatalogError
@@ -25,6 +26,7 @@ from catalog.repositories.index_state import (
     LetterQuery,
     RequestState,
 )
+from catalog.services.administration import RECONCILE_KINDS, Administration
 
 SILENT_SECONDS = 10.0
 """Age of the indexer's heartbeat that means: nobody will do it now."""
@@ -59,41 +61,67 @@ class Asked:
         return self.request.state is RequestState.FAILED
 
 
+Question = Callable[[Administration], IndexRequest]
+"""Asks for something; says which request it is."""
+
+
+def kinds(text: str) -> tuple[str, ...]:
+    """Read what is to be compared.
+
+    Raises:
+        ArgumentTypeError: One is unknown.
+    """
+    chosen = tuple(one.strip() for one in text.split(",") if one.strip())
+    for one in chosen:
+        if one not in RECONCILE_KINDS:
+            known = ", ".join(RECONCILE_KINDS)
+            message = f"{one!r} is not one of {known}"
+            raise argparse.ArgumentTypeError(message)
+    return chosen or RECONCILE_KINDS
+
+
 def ask(
-    catalog: Catalog,
-    action: str,
-    arguments: Mapping[str, Any],
-    *,
-    wait: bool,
-    tell: Callable[[str], None],
+    catalog: Catalog, question: Question, *, wait: bool, tell: Callable[[str], None]
 ) -> Asked:
     """Ask the indexer for something.
 
     Args:
         catalog: Of the running stack.
-        action: As ``IndexRequest.action``.
-        arguments: Likewise.
+        question: What; asked for already, it is the same request.
         wait: Until the outcome is known.
         tell: Told how far it is, now and then.
 
     Raises:
         NobodyLeadsError: It was to be waited for, and no indexer runs.
+        CatalogError: It can't be asked for (there is no such sweep, letter or earlier
+            generation), or MongoDB does not answer.
     """
-    request = IndexRequest(
-        uuid4().hex, action, catalog.clock.now(), arguments=dict(arguments)
+    administration = Administration(
+        requests=catalog.index_requests,
+        generations=catalog.generations,
+        statuses=catalog.index_status,
+        letters=catalog.dead_letters,
+        sweeps=catalog.sweeps,
+        reconciles=catalog.reconciles,
+        clock=catalog.clock,
     )
-    catalog.index_requests.add(request)
-    return Asked(_followed(catalog, request, tell) if wait else request)
+    request = question(administration)
+    if wait:
+        request = _followed(catalog, administration, request.request_id, tell)
+    return Asked(request)
 
 
 def _followed(
-    catalog: Catalog, request: IndexRequest, tell: Callable[[str], None]
+    catalog: Catalog,
+    administration: Administration,
+    request_id: str,
+    tell: Callable[[str], None],
 ) -> IndexRequest:
     never = threading.Event()
     shown = ""
     while True:
-        found = catalog.index_requests.find(request.request_id)
-        if found is not None and found.outcome is not None:
+        found = administration.request(request_id)
+        if found.outcome is not None:
             return found
         status = catalog.index_status.read()
         if is_silent(status, catalog.clock):
@@ -159,7 +187,7 @@ def render_schedule(sweeps: tuple[SweepRecord, ...], console: Console) -> None:
             sweep.name,
             every,
             _time(sweep.last_started_at) or "",
-            f"{outcome} {sweep.detail}".strip(),
+            Text(f"{outcome} {sweep.detail}".strip()),
             _time(sweep.next_run_at) or "",
         )
     console.print(table)
@@ -192,15 +220,16 @@ def render_letters(found: tuple[DeadLetter, ...], console: Console) -> None:
         console.print("No dead letters.")
         return
     table = Table(box=None)
-    for title in ("letter", "job", "stage", "tried", "error"):
+    table.add_column("letter", no_wrap=True)  # to be copied
+    for title in ("job", "stage", "tried", "error"):
         table.add_column(title, overflow="fold")
     for letter in found:
         table.add_row(
             letter.letter_id,
-            letter.job_id or "",
+            Text(letter.job_id or ""),  # what others wrote is no markup
             letter.stage,
             str(letter.attempts),
-            letter.error,
+            Text(letter.error),
         )
     console.print(table)
 

@@ -20,6 +20,7 @@ from catalog.repositories.base import (
     ObjectRepository,
     RootBundle,
 )
+from catalog.repositories.sightings import Recorded, Sighting, is_same
 from catalog.storage.base import ObjectStore
 from indexer.batching import Echoes, RecentKeys
 from indexer.ports import MakePool, thread_pool
@@ -199,10 +200,14 @@ class Learner:
             for case, needs in needy
             for key in needs.sources
         }
-        heads = self._gather(
-            list(dict.fromkeys(key for _, needs in needy for key in needs.heads)),
-            lambda key: look_at(self._store, key, self._clock.now()),
-        )
+        recorded = {
+            key: found
+            for case, _ in needy
+            for key, found in case.bundle.objects.items()
+        }
+        wanted = list(dict.fromkeys(key for _, needs in needy for key in needs.heads))
+        known = self._read_before([key for key in wanted if key in recorded])
+        heads = self._gather(wanted, self._look)
         listings = self._gather(
             list(dict.fromkeys(p for _, needs in needy for p in needs.prefixes)),
             self._list,
@@ -213,16 +218,30 @@ class Learner:
         now = self._clock.now()
         gone = {k: missing(self._store, k, now) for k, e in read.items() if e is None}
         texts = {key: found for key, found in read.items() if found is not None}
-        recorded = {key for case, _ in needy for key in case.bundle.objects}
-        seen = [*heads.values(), *(o for listed in listings.values() for o in listed)]
-        self._save_objects([o for o in seen if o.key not in recorded], is_new=True)
-        self._save_objects(
-            [*(o for o in seen if o.key in recorded), *gone.values()], is_new=False
-        )
+        listed = [o for some in listings.values() for o in some]
+        seen = [*heads.values(), *listed]
+        self._save_new([o for o in seen if o.key not in recorded])
+        self._save_again([o for o in heads.values() if o.key in recorded], known)
+        differing = [
+            o.key
+            for o in listed
+            if o.key in recorded and not is_same(recorded[o.key], o)
+        ]
+        # What was looked at before its record was read has to be looked at again.
+        late = dict.fromkeys([*gone, *differing])
+        known = self._read_before(list(late))
+        self._save_again(list(self._gather(list(late), self._look).values()), known)
         self._save_extractions(texts)
         for prefix in listings:
             self._listed.add(prefix)
         return _Answers({**heads, **gone}, listings, texts)
+
+    def _look(self, key: ObjectKey) -> StoredObject:
+        return look_at(self._store, key, self._clock.now())
+
+    def _read_before(self, keys: Sequence[ObjectKey]) -> Mapping[ObjectKey, Recorded]:
+        """Read what is recorded of objects that are about to be looked at."""
+        return self._objects.recorded(self._store.store_id, keys) if keys else {}
 
     def _list(self, prefix: str) -> list[StoredObject]:
         now = self._clock.now()
@@ -250,20 +269,31 @@ class Learner:
 
     # --- writing down what was learnt ----------------------------------------------
 
-    def _save_objects(self, objects: Sequence[StoredObject], *, is_new: bool) -> None:
-        """Write; changes of what nobody knew before are passed over later.
-
-        What was recorded already (as missing, say) may have another root waiting for
-        it, so that change must come round through the feed.
-        """
+    def _save_new(self, objects: Sequence[StoredObject]) -> None:
+        """Write what nobody knew; the changes of that are passed over later."""
         if not objects:
             return
         with self._echoes.lock:
-            changed = self._objects.record(objects)
-            if is_new and self._is_for_all and changed == len(objects):
+            settled = self._objects.settle(Sighting(found) for found in objects)
+            if self._is_for_all and settled.changed == len(objects):
                 # Only then is it certain which changes are to come.
                 for known in objects:
                     self._echoes.expect("objects", self._objects.record_id(known))
+
+    def _save_again(
+        self,
+        objects: Sequence[StoredObject],
+        known: Mapping[ObjectKey, Recorded],
+    ) -> None:
+        """Write what was known otherwise.
+
+        Another root may wait for it (it was missing, say), so these changes must come
+        round through the feed. What somebody else wrote meanwhile is newer, and does.
+        """
+        if objects:
+            self._objects.settle(
+                Sighting(found, known.get(found.key)) for found in objects
+            )
 
     def _save_extractions(self, found: dict[ObjectKey, Extraction]) -> None:
         """Write; one that MongoDB refuses (too large) becomes an error."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from catalog.clock import Clock
@@ -29,6 +29,23 @@ _OWNER_ONLY = 0o600
 Tell = Callable[[str], None]
 Dump = Callable[[str, str, Path, Callable[[str, int], None]], Any]
 """Writes the records of (uri, database) into a folder; or reads them from it."""
+
+
+class Server(Protocol):
+    """A MongoDB that was started for this."""
+
+    @property
+    def uri(self) -> str:
+        """How to reach it."""
+        ...
+
+    def stop(self) -> None:
+        """End it cleanly."""
+        ...
+
+
+Start = Callable[[Path, Path], Server]
+"""Starts MongoDB on (its files, its log)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +138,27 @@ def read_manifest(source: Path) -> Manifest:
     """
     try:
         raw = json.loads((source / MANIFEST).read_text())
-        files = {name: (int(one[0]), str(one[1])) for name, one in raw["files"].items()}
-        manifest = Manifest(**{**raw, "files": files})
+        is_known = raw["format"] <= FORMAT
+        manifest = _manifest(raw) if is_known else None
     except FileNotFoundError as exc:
         raise StackError(f"{source} is not a backup: it has no {MANIFEST}.") from exc
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise StackError(f"{source / MANIFEST} can't be read: {exc}.") from exc
-    if manifest.format > FORMAT:
+    if manifest is None:
         raise StackError(
-            f"{source} is of format {manifest.format}, and this version reads "
+            f"{source} is of format {raw['format']}, and this version reads "
             f"{FORMAT} at most: restore it with the version that made it, or newer."
         )
     for name in manifest.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise StackError(f"{source / MANIFEST} names a file outside: {name!r}.")
     return manifest
+
+
+def _manifest(raw: dict[str, Any]) -> Manifest:
+    files = {name: (int(one[0]), str(one[1])) for name, one in raw["files"].items()}
+    counts = {name: int(count) for name, count in raw["collections"].items()}
+    return Manifest(**{**raw, "files": files, "collections": counts})
 
 
 def verify(source: Path, tell: Tell) -> Manifest:
@@ -165,11 +188,13 @@ def restore(
     load: Dump,
     clock: Clock,
     tell: Tell,
+    start: Start = start_mongod_on,
 ) -> Manifest:
     """Make a data directory out of a backup; the first start builds the index.
 
     Everything is verified before anything is touched, and a directory that is in the
-    way is moved aside (``force``), never deleted.
+    way is moved aside (``force``), never deleted. After a failure what was there
+    before lies aside still, and the directory is marked: it can't be started.
 
     Raises:
         StackError: The backup is damaged, the directory is in use or not empty, or a
@@ -189,8 +214,8 @@ def restore(
         tell(f"what was in {directory.path} is in {aside} now")
     directory.create()
     try:
-        with directory.locked(clock):
-            _fill(source, manifest, directory, load, tell)
+        with directory.locked(clock), directory.filling():
+            _fill(source, manifest, directory, load, tell, start)
     except OSError as exc:
         raise StackError(f"The backup can't be restored: {exc}.") from exc
     return manifest
@@ -202,6 +227,7 @@ def _fill(
     directory: DataDirectory,
     load: Dump,
     tell: Tell,
+    start: Start,
 ) -> None:
     shutil.copyfile(source / _SECRETS, directory.path / _SECRETS)
     (directory.path / _SECRETS).chmod(_OWNER_ONLY)
@@ -209,7 +235,7 @@ def _fill(
         for _ in _copy_tree(source / _STORAGE, directory.storage, tell):
             pass
     tell("starting MongoDB …")
-    server = start_mongod_on(directory.mongo, directory.logs / "restore.log")
+    server = start(directory.mongo, directory.logs / "restore.log")
     try:
         _dump(load, server.uri, manifest.database, source / _RECORDS, tell)
     finally:

@@ -81,6 +81,7 @@ class DataDirectory:
         self._lock = self.path / "lock"
         self._state = self.path / "state.json"
         self._secrets = self.path / "secrets.json"
+        self._restoring = self.path / "restoring"
 
     def create(self) -> None:
         """Create what is missing, readable by this user alone.
@@ -134,6 +135,25 @@ class DataDirectory:
                 f"The data directory {self.path} cannot be read: {exc.strerror}."
             ) from exc
         return None
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Make it out of a backup inside this block; until that ends it is no good."""
+        self._restoring.touch()
+        yield
+        self._restoring.unlink()
+
+    def check_whole(self) -> None:
+        """Refuse what a restore that was interrupted has left behind.
+
+        Raises:
+            StackError: It has; says what to do.
+        """
+        if self._restoring.exists():
+            raise StackError(
+                f"A restore into {self.path} was interrupted, so records are missing. "
+                "Run `catalog restore` again with --force."
+            )
 
     def secrets(self) -> Secrets:
         """Read the secrets; makes them the first time."""

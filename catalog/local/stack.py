@@ -98,6 +98,7 @@ class Stack:
         """
         self._directory.create()
         with self._directory.locked(self._clock):
+            self._directory.check_whole()
             self._state = self._directory.read_state()
             end_leftovers(self._state.processes, self._reporter)
             warning = check_disk(self._directory.path, self._free())

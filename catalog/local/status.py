@@ -1,7 +1,7 @@
 """``catalog status``: what runs, on which ports, and how far the index is."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,14 @@ from catalog.local import http, replica_set, typesense_server
 from catalog.local.data_directory import DataDirectory, ProcessState, StackState
 from catalog.local.leftovers import find
 from catalog.local.preflight import LOW_BYTES, NEEDED_BYTES, free_bytes, megabytes
+from catalog.local.status_index import (
+    STALE_BEAT_SECONDS,
+    IndexBooks,
+    index_text,
+    status_json,
+)
 from catalog.repositories.index_state import IndexStatus
 
-_STALE_BEAT_SECONDS = 10.0
-_SHORT = 0.5
 _OK = 200
 
 
@@ -46,6 +50,7 @@ class StatusReport:
         index: The indexer's heartbeat, when it could be read.
         index_age_seconds: How old that is.
         free_bytes: Room on the disk of the data directory.
+        books: What else the indexer has written down, when it could be read.
     """
 
     data_dir: Path
@@ -56,6 +61,7 @@ class StatusReport:
     index: IndexStatus | None
     index_age_seconds: float | None
     free_bytes: int | None
+    books: IndexBooks | None = None
 
     @property
     def is_running(self) -> bool:
@@ -71,14 +77,11 @@ class StatusReport:
             and all(process.is_running for process in self.processes)
             and all(self.servers.values())
             and age is not None
-            and age < _STALE_BEAT_SECONDS
+            and age < STALE_BEAT_SECONDS
         )
 
     def as_json(self) -> dict[str, Any]:
         """Spell it for ``--json``."""
-        index = asdict(self.index) if self.index else None
-        if index is not None:
-            index["beat_at"] = index["beat_at"].isoformat(timespec="milliseconds")
         return {
             "running": self.is_running,
             "allUp": self.is_all_up,
@@ -100,14 +103,19 @@ class StatusReport:
                 }
                 for process in self.processes
             ],
-            "index": index and {_camel(name): value for name, value in index.items()},
+            "index": status_json(self.index) if self.index else None,
             "indexAgeSeconds": self.index_age_seconds,
+            **(self.books or IndexBooks()).as_json(),
             "freeBytes": self.free_bytes,
         }
 
 
 def gather(
-    directory: DataDirectory, read_index: Callable[[], IndexStatus | None], clock: Clock
+    directory: DataDirectory,
+    read_index: Callable[[], IndexStatus | None],
+    clock: Clock,
+    *,
+    read_books: Callable[[], IndexBooks | None] = lambda: None,
 ) -> StatusReport:
     """Look at everything once.
 
@@ -115,14 +123,17 @@ def gather(
         directory: Of the stack.
         read_index: Reads the indexer's heartbeat; ``None`` when it cannot.
         clock: Tells the heartbeat's age.
+        read_books: Reads what else it writes down; ``None`` when it cannot.
     """
     pid = directory.holder()
     state = directory.read_state()
     servers: dict[str, bool] = {}
     index: IndexStatus | None = None
+    books: IndexBooks | None = None
     if pid is not None:
         servers = _ping(state)
-        index = read_index() if servers["mongodb"] else None
+        if servers["mongodb"]:
+            index, books = read_index(), read_books()
     return StatusReport(
         data_dir=directory.path,
         pid=pid,
@@ -134,6 +145,7 @@ def gather(
             (clock.now() - index.beat_at).total_seconds() if index else None
         ),
         free_bytes=free_bytes(directory.path) if pid is not None else None,
+        books=books,
     )
 
 
@@ -154,7 +166,13 @@ def render(report: StatusReport, console: Console) -> None:
         mark = "" if up is None else " (answers)" if up else " [red](no answer)[/red]"
         console.print(f"  {name:<16} {address}{mark}", highlight=False, soft_wrap=True)
     console.print(f"  {'adminToken':<16} {state.admin_token}", highlight=False)
-    console.print(_index_line(report), highlight=False, soft_wrap=True)
+    age = report.index_age_seconds or 0.0
+    console.print(
+        index_text(report.index, age, report.books),
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     if report.free_bytes is not None and report.free_bytes < LOW_BYTES:
         left = megabytes(report.free_bytes)
         full = report.free_bytes < NEEDED_BYTES
@@ -172,45 +190,6 @@ def _process_table(report: StatusReport) -> Table:
         restarts = str(process.restarts or "")
         table.add_row(process.name, str(process.pid), port, memory, restarts)
     return table
-
-
-def _index_line(report: StatusReport) -> str:
-    index = report.index
-    if index is None:
-        return "  index            no heartbeat of an indexer yet"
-    counts = ", ".join(f"{count:,} {name}" for name, count in index.documents.items())
-    line = (
-        f"  index            generation {index.generation}, {index.state}, "
-        f"lag {index.lag_ms} ms, {index.dirty} dirty, "
-        f"{index.dead_letters} dead letters; {counts or 'no documents'}"
-    )
-    age = report.index_age_seconds or 0.0
-    if age >= _STALE_BEAT_SECONDS:
-        line += f"\n                   the indexer has been silent for {age:,.0f} s"
-    if index.leader:
-        line += f"\n                   led by {index.leader}, epoch {index.epoch}"
-    if building := _building(index):
-        line += f"\n                   {building}"
-    if index.drift:
-        line += f"\n                   drift: {index.drift} not mended yet"
-    if index.spilled:
-        line += f"\n                   {index.spilled:,} changes noted, to be applied"
-    if index.headroom is not None and index.headroom < _SHORT:
-        line += f"\n                   the oplog runs short: {index.headroom:.0%} left"
-    if index.is_degraded:
-        line += "\n                   degraded: history was lost, repair goes on"
-    if index.problem:
-        line += f"\n                   {index.problem}"
-    return line
-
-
-def _building(index: IndexStatus) -> str:
-    if not index.building:
-        return ""
-    text = f"building generation {index.building}: {index.done:,} of {index.total:,}"
-    if index.eta_seconds is not None:
-        text += f", {index.eta_seconds:,.0f} s left"
-    return text
 
 
 def _ping(state: StackState) -> dict[str, bool]:
@@ -235,8 +214,3 @@ def _look(name: str, process: ProcessState) -> ProcessReport:
     return ProcessReport(
         name, process.pid, process.port, found is not None, memory, process.restarts
     )
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)

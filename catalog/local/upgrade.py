@@ -71,26 +71,23 @@ class Upgrade:
             StackError: The directory was written by something that this can't follow;
                 says by what, and what to do.
         """
-        kept = self._read(is_old=any(mongo.glob("*.wt")))
-        present = self._present
-        if kept.layout > LAYOUT:
-            raise StackError(
-                f"{self._path} was written by a newer version of the catalog (layout "
-                f"{kept.layout}, this one knows {LAYOUT}). Install that version."
-            )
+        kept, present = self._read(), self._present
+        if not self._file.exists() and any(mongo.glob("*.wt")):
+            # Directories of the first release say nothing of themselves; what this
+            # start changes must be told from what it found, also by ``_read`` later.
+            kept = _FIRST_RELEASE
+            self._write(kept)
         if kept.mongod and present.mongod:
             self._check_mongod(kept.mongod, present.mongod)
-        is_other = bool(kept.typesense and present.typesense) and (
-            kept.typesense != present.typesense
-        )
-        if is_other or kept.rebuilding:
+        is_other = kept.rebuilding or kept.typesense not in {"", present.typesense}
+        if is_other and present.typesense:
             self._reporter.warn(
                 f"Typesense comes from package {present.typesense} now and came from "
                 f"{kept.typesense}: its files are removed, and the index is built anew "
                 "(records and the store are not touched)."
             )
             self._write(replace(kept, rebuilding=True))
-            shutil.rmtree(typesense / "data", ignore_errors=True)
+            _remove(typesense / "data")
             self._write(replace(kept, rebuilding=False, typesense=present.typesense))
 
     def needs_feature_version(self) -> str | None:
@@ -138,20 +135,48 @@ class Upgrade:
                 "backup, stop and make one."
             )
 
-    def _read(self, *, is_old: bool = False) -> Versions:
+    def _read(self) -> Versions:
         try:
             raw = json.loads(self._file.read_text())
-            return Versions(**raw)
+            layout = raw["layout"]
+            if layout <= LAYOUT:
+                return _checked(Versions(**raw))
         except FileNotFoundError:
-            # Directories of the first release say nothing of themselves.
-            return _FIRST_RELEASE if is_old else Versions()
-        except (OSError, ValueError, TypeError) as exc:
+            return Versions()
+        except (OSError, ValueError, TypeError, KeyError) as exc:
             raise StackError(f"{self._file} can't be read: {exc}.") from exc
+        raise StackError(
+            f"{self._path} was written by a newer version of the catalog (layout "
+            f"{layout}, this one knows {LAYOUT}). Install that version."
+        )
 
     def _write(self, versions: Versions) -> None:
         partial = self._file.with_suffix(".part")
         partial.write_text(json.dumps(asdict(versions), indent=1))
         partial.replace(self._file)
+
+
+def _checked(versions: Versions) -> Versions:
+    """Refuse what somebody edited into nonsense.
+
+    Raises:
+        ValueError: A version is none.
+    """
+    for version in (versions.mongod, versions.typesense):
+        if version and not _VERSION.match(version):
+            message = f"{version!r} is not the version of a server"
+            raise ValueError(message)
+    return versions
+
+
+def _remove(folder: Path) -> None:
+    """Remove files of which half would be worse than all or none."""
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as exc:
+        raise StackError(f"{folder} can't be removed: {exc}.") from exc
 
 
 def _major(version: str) -> tuple[int, int]:

@@ -78,7 +78,7 @@ class FakeObjects:
         looked = state.checked_at
         if there is not None and looked is not None and not state.sequencer:
             before = there.state.checked_at
-            if before is not None and looked < before:
+            if before is not None and looked <= before:
                 return False
         new = decide(Sighting(state, there, is_told=bool(state.sequencer)))
         if new is not None:

@@ -7,7 +7,6 @@ from typing import Any
 import pymongo
 
 from tests.servers import running_mongod
-from tests.fakes.objects import FakeObjects
 from tests.torture.outcome import Outcome, Violation
 from tests.torture.test_directory_storm import Site, Storm, followed
 

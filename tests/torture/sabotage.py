@@ -37,7 +37,7 @@ from tests.unit.indexer.world_engine import Engine
 from tests.unit.indexer.world_records import Records
 from tests.unit.indexer.world_state import Generations
 
-SEEDS = 120
+SEEDS = 300
 """Lives after which a bug that none has shown counts as missed."""
 
 _OUR_OWN = ("TypeError", "AttributeError", "KeyError", "NameError", "IndexError")

@@ -23,6 +23,9 @@ DERIVED_PREFIX = "index_"
 """Records that the indexer makes again; restored, they would vouch for an index that
 is not there."""
 
+_SYSTEM = "system."
+"""MongoDB's own, such as the definitions of views."""
+
 _HISTORY_SECONDS = 24 * 3600
 """How long one moment must stay readable (five minutes by default)."""
 
@@ -64,14 +67,15 @@ def dump(uri: str, database: str, folder: Path, tell: Tell) -> tuple[Dumped, ...
                 # No list of collections is read in a session of this kind; what
                 # comes into being meanwhile belongs to a later moment.
                 source = client[database]
-                names = sorted(
-                    one["name"]
+                found = {
+                    one["name"]: one.get("options", {})
                     for one in source.list_collections(filter={"type": "collection"})
                     if not is_derived(one["name"])
-                )
+                    and not one["name"].startswith(_SYSTEM)
+                }
                 done = []
-                for name in names:
-                    _write_metadata(source[name], folder)
+                for name, options in sorted(found.items()):
+                    _write_metadata(source[name], options, folder)
                     count = 0
                     raw: Any = source.get_collection(
                         name, codec_options=_raw_options(client)
@@ -108,14 +112,15 @@ def load(uri: str, database: str, folder: Path, tell: Tell) -> tuple[Dumped, ...
         for path in sorted(folder.glob("*.bson")):
             name = unquote(path.stem)
             raw = target.get_collection(name, codec_options=_raw_options(client))
+            metadata = _metadata(path.with_suffix(".metadata.json"))
             if name not in target.list_collection_names():
-                target.create_collection(name)
+                target.command({"create": name, **metadata.get("options", {})})
             count = 0
             for batch in _batches(_records(path)):
                 raw.insert_many(batch, ordered=False, bypass_document_validation=True)
                 count += len(batch)
                 tell(name, count)
-            _make_indexes(target, name, path.with_suffix(".metadata.json"))
+            _make_indexes(target, name, metadata["indexes"])
             done.append(Dumped(name, count))
     return tuple(done)
 
@@ -133,19 +138,29 @@ def _file_name(name: str) -> str:
     return quote(name, safe="")
 
 
-def _write_metadata(collection: Any, folder: Path) -> None:  # noqa: ANN401
-    indexes = [dict(one) for one in collection.list_indexes()]
-    text = json_util.dumps({"indexes": indexes, "collectionName": collection.name})
-    (folder / f"{_file_name(collection.name)}.metadata.json").write_text(text)
+def _write_metadata(collection: Any, options: Record, folder: Path) -> None:  # noqa: ANN401
+    facts = {
+        "indexes": [dict(one) for one in collection.list_indexes()],
+        "options": options,
+        "collectionName": collection.name,
+    }
+    path = folder / f"{_file_name(collection.name)}.metadata.json"
+    path.write_text(
+        json_util.dumps(facts, json_options=json_util.CANONICAL_JSON_OPTIONS)
+    )
 
 
-def _make_indexes(target: Any, name: str, path: Path) -> None:  # noqa: ANN401
+def _metadata(path: Path) -> Record:
     try:
-        indexes = json_util.loads(path.read_text())["indexes"]
-    except (OSError, ValueError, KeyError, BSONError) as exc:
-        raise InvalidRequestError(
-            "backup", f"{path.name} can't be read: {exc}"
-        ) from exc
+        found: Record = json_util.loads(path.read_text())
+        found["indexes"] = [dict(one) for one in found["indexes"]]
+    except (OSError, ValueError, TypeError, KeyError, BSONError) as exc:
+        problem = f"{path.name} can't be read: {exc}"
+        raise InvalidRequestError("backup", problem) from exc
+    return found
+
+
+def _make_indexes(target: Any, name: str, indexes: list[Record]) -> None:  # noqa: ANN401
     wanted = [
         {k: v for k, v in index.items() if k not in {"v", "ns"}}
         for index in indexes

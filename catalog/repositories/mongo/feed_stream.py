@@ -109,6 +109,8 @@ class OpenCursor:
             raise
         self._id: int = answer["cursor"]["id"]
         self.first: list[Record] = answer["cursor"]["firstBatch"]
+        self.is_full = len(self.first) >= _FIRST_BATCH
+        """The last answer was as long as it may be: more may be there already."""
         self.token: Mapping[str, Any] | None = answer["cursor"].get(
             "postBatchResumeToken"
         )
@@ -136,6 +138,7 @@ class OpenCursor:
         self._id = answer["cursor"]["id"]
         self.token = answer["cursor"].get("postBatchResumeToken", self.token)
         events: list[Record] = answer["cursor"]["nextBatch"]
+        self.is_full = len(events) >= most
         return events
 
     def close(self) -> None:
@@ -240,13 +243,27 @@ class MongoChangeStream:
         while self._events and count < most:
             event = self._events.popleft()
             count += len(event.changes)
-            self._move(event.token, event.cluster_time)
+            is_last = (
+                self._events[0].cluster_time > event.cluster_time
+                if self._events
+                else not self._cursor.is_full
+            )
+            self._move(event.token, event.cluster_time, is_last=is_last)
             yield from event.changes
         if not self._events and self._cursor.token is not None:
-            self._move(self._cursor.token, None)
+            self._move(self._cursor.token, None, is_last=not self._cursor.is_full)
 
-    def _move(self, token: Mapping[str, Any], cluster_time: int | None) -> None:
+    def _move(
+        self, token: Mapping[str, Any], cluster_time: int | None, *, is_last: bool
+    ) -> None:
+        """Go on; a moment is reached with the last event of it.
+
+        Those of a transaction share one moment, and whoever waits for it (freshness
+        tokens, a catching-up generation) waits for all of them.
+        """
         reached = token_time(token) or cluster_time or 0
+        if not is_last:
+            reached -= 1
         self._position = replace(
             self._position,
             token=token,

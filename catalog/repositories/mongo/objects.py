@@ -227,10 +227,10 @@ def _update(new: Record) -> Record:
 
 
 def _looked_earlier(new: StoredObject, old: StoredObject) -> bool:
-    """Tell whether ``old`` was seen by a look that began after the one at ``new``."""
+    """Tell whether ``old`` was seen by a look that began no earlier than ``new``'s."""
     if new.sequencer or new.checked_at is None or old.checked_at is None:
         return False
-    return _stored_time(new.checked_at) < old.checked_at
+    return _stored_time(new.checked_at) <= old.checked_at
 
 
 def _stored_time(time: datetime) -> datetime:

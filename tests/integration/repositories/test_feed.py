@@ -108,6 +108,27 @@ def test_the_feed_goes_on_after_the_last_batch_returned(
     assert ids(first + rest) == list(range(10))
 
 
+def test_the_moment_of_a_transaction_is_reached_with_its_last_change(
+    database: Mongo, feed: ChangeFeed
+) -> None:
+    with closing(opened(feed)) as stream:
+        with database.client.start_session() as session, session.start_transaction():
+            for n in range(5):
+                database["jobs"].insert_one({"_id": n}, session=session)
+
+        moments: list[int] = []
+        reached: list[int] = []
+        while len(moments) < 5:
+            changes = stream.next_batch(max_changes=2, linger_seconds=0)
+            moments += [change.cluster_time for change in changes]
+            reached.append(stream.position.cluster_time)
+        stream.next_batch(max_changes=2, linger_seconds=0)
+
+        assert len(set(moments)) == 1
+        assert max(reached[:-1]) < moments[0]
+        assert stream.position.cluster_time >= moments[0]
+
+
 def test_without_a_token_the_feed_goes_on_from_the_time_and_repeats_some(
     database: Mongo, feed: ChangeFeed
 ) -> None:

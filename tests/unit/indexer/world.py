@@ -117,6 +117,8 @@ class World:
     letters: dict[int, DeadLetter] = field(default_factory=dict)
     requests: dict[str, IndexRequest] = field(default_factory=dict)
     reports: dict[str, ReconcileReport] = field(default_factory=dict)
+    awaited: set[str] = field(default_factory=set)
+    """Differences that were to be looked at anyway when reconciling found them."""
     epoch: int = 0
     fence: int = 0
     """The engine refuses writes of leaders of smaller epochs."""

@@ -64,7 +64,10 @@ class Dirty:
     def mark(self, roots: Iterable[DirtyRoot]) -> None:
         marks = list(roots)
         self.world.faults.step("dirty.mark", detail=[one.root for one in marks])
-        self.world.dirty |= {one.root: one for one in marks}
+        for one in marks:
+            if one.reason == "drift" and one.root in self.world.dirty:
+                self.world.awaited.add(f"rows of root {one.root!r}")
+            self.world.dirty[one.root] = one
 
     def due(self, now: datetime, limit: int) -> tuple[DirtyRoot, ...]:
         self.world.faults.step("dirty.due")

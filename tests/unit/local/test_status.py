@@ -1,6 +1,7 @@
 import io
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +9,14 @@ from rich.console import Console
 from catalog.clock import ManualClock
 from catalog.local.data_directory import DataDirectory, ProcessState, StackState
 from catalog.local.status import ProcessReport, StatusReport, gather, render
+from catalog.local.status_index import IndexBooks
+from catalog.repositories.index_control import SweepOutcome, SweepRecord
+from catalog.repositories.index_state import (
+    Generation,
+    GenerationState,
+    IndexRequest,
+    RequestState,
+)
 from tests.unit.local.fakes import NOW, heartbeat
 
 STATE = StackState(
@@ -36,6 +45,32 @@ REPORT = StatusReport(
     index=heartbeat(lag_ms=7, dirty=3),
     index_age_seconds=0.4,
     free_bytes=5_000_000_000,
+)
+
+BOOKS = IndexBooks(
+    (
+        Generation(
+            3,
+            "schema",
+            GenerationState.RETIRING,
+            retire_at=NOW + timedelta(hours=1),
+        ),
+        Generation(4, "schema", GenerationState.SERVING, served_at=NOW),
+        Generation(5, "schema", GenerationState.BACKFILLING, reason="asked", done=7),
+    ),
+    (IndexRequest("r1", "reindex", NOW, state=RequestState.RUNNING),),
+    (
+        SweepRecord("reconcile-index", 3600, "", outcome=SweepOutcome.DONE),
+        SweepRecord(
+            "rescan",
+            1200,
+            "",
+            last_finished_at=NOW,
+            outcome=SweepOutcome.FAILED,
+            detail="The store [s3] does not answer.",
+        ),
+        SweepRecord("redrive", 3600, ""),
+    ),
 )
 
 
@@ -107,3 +142,64 @@ def test_where_nothing_runs_that_is_said(tmp_path: Path) -> None:
     assert report.as_json()["phase"] == "stopped"
     assert "Nothing runs on" in shown(report)
     assert not (tmp_path / "never").exists()
+
+
+def test_what_is_beside_the_serving_generation_is_told() -> None:
+    text = shown(replace(REPORT, books=BOOKS))
+
+    assert (
+        "generation 3, retiring: can be gone back to until 2026-01-01T01:00:00Z" in text
+    )
+    assert "generation 5, backfilling (asked)" in text
+    assert "generation 4" not in text
+    assert "reindex running, asked for at 2026-01-01T00:00:00Z" in text
+    assert (
+        "sweep rescan failed at 2026-01-01T00:00:00Z: The store [s3] does not answer."
+    ) in text
+    assert "reconcile-index" not in text
+    assert "redrive" not in text
+
+
+def test_the_json_tells_it_too() -> None:
+    told = json.loads(json.dumps(replace(REPORT, books=BOOKS).as_json()))
+
+    assert [one["state"] for one in told["generations"]] == [
+        *("retiring", "serving", "backfilling")
+    ]
+    assert told["generations"][0]["retireAt"] == "2026-01-01T01:00:00Z"
+    assert told["openRequests"] == [
+        {
+            "requestId": "r1",
+            "action": "reindex",
+            "state": "running",
+            "createdAt": "2026-01-01T00:00:00Z",
+        }
+    ]
+    assert [one["name"] for one in told["failedSweeps"]] == ["rescan"]
+    assert REPORT.as_json()["failedSweeps"] == []
+
+
+def test_a_build_drift_and_a_short_oplog_are_told() -> None:
+    index = replace(
+        heartbeat(),
+        leader="host:7",
+        epoch=3,
+        building=2,
+        done=10,
+        total=4000,
+        eta_seconds=75.2,
+        drift=4,
+        spilled=1200,
+        headroom=0.2,
+    )
+
+    text = shown(replace(REPORT, index=index))
+
+    for line in (
+        "led by host:7, epoch 3",
+        "building generation 2: 10 of 4,000, 75 s left",
+        "drift: 4 not mended yet",
+        "1,200 changes noted, to be applied",
+        "the oplog runs short: 20% left",
+    ):
+        assert line in text
