@@ -7,6 +7,10 @@ from catalog.local.data_directory import DataDirectory
 from catalog.local.engines import Engine
 from catalog.local.options import Facts, StackOptions
 
+_OF_ONE_MACHINE = {"CATALOG_LEASE_SECONDS": "4"}
+"""Beneath what the caller set: nobody stands by here, so an indexer that was killed is
+followed by itself alone, and need not wait for long."""
+
 
 class OurProcesses:
     """Builds the specs of our own processes; the servers and the port are settled."""
@@ -58,7 +62,7 @@ class OurProcesses:
             name=name,
             command=tuple(command),
             log=self._directory.logs / f"{name}.log",
-            environment={**self._options.environment, **ours},
+            environment={**_OF_ONE_MACHINE, **self._options.environment, **ours},
             port=port,
         )
 
