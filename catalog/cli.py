@@ -4,16 +4,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
-from catalog import cli_backup, cli_index
+from catalog import cli_backup, cli_index, cli_parser
 from catalog.cli_common import NothingRunsError, facts_of, out, say, settings_for
 from catalog.clock import SystemClock
 from catalog.config import Settings
@@ -26,65 +25,8 @@ from catalog.local.reporter import TerminalReporter
 from catalog.local.stack import Stack
 from catalog.local.status_index import IndexBooks
 from catalog.repositories.index_state import GenerationState, IndexStatus
-from catalog.services.administration import RECONCILE_KINDS
 
 _FAILED, _MISUSED, _NOT_RUNNING = 1, 2, 3
-
-_DESCRIPTION = """\
-Makes the LoRAs, images, transcripts and datasets of a content-generation platform
-findable: by name, tag, prompt, facet and spoken word.
-"""
-_EXAMPLES = """\
-examples:
-  catalog up --demo            everything on this machine, with something to look at
-  catalog up --port 0 --json   on a free port; one line of JSON when ready
-  catalog status               what runs, where, and how far the index is
-  catalog reindex --wait       build the search index anew while the old one serves
-  catalog reconcile --wait     compare record, index and storage, mend what differs
-  catalog dead-letters         what could not be indexed as it is, and why
-
-Settings come from the environment (CATALOG_…); docs/settings.md lists them.
-"""
-_UP = """\
-Runs everything on this machine until Ctrl-C: MongoDB and Typesense (bundled ones,
-unless CATALOG_MONGO_URI and CATALOG_TYPESENSE_URL name others), the indexer and the
-API. All data, ports, keys and logs stay in the data directory. No second command is
-needed.
-"""
-_STATUS = """\
-Tells what runs on a data directory, on which ports, and how far the index is.
-Exit code: 0 all is up, 1 something is down, 3 nothing runs.
-"""
-_REINDEX = """\
-Asks the indexer to build the search index anew from MongoDB and storage. The old one
-serves until the new one has proven itself; `catalog status` shows how far it is.
-Exit code: 0 asked for (with --wait: done), 1 failed, 3 nothing runs.
-"""
-_RECONCILE = """\
-Asks the indexer to compare record, read model, index and storage now, and to mend what
-differs. It does so by itself all the time; what it finds is called drift, and the goal
-is none.
-"""
-_ROLLBACK = """\
-Points searches at the generation that served before the last reindex. It is kept in
-step for CATALOG_ROLLBACK_SECONDS, so nothing is lost by going back.
-"""
-_SCHEDULE = """\
-Shows what the indexer does on a schedule: when it ran, how it went, when it is next.
-"""
-_BACKUP = """\
-Writes the records of one moment, the store's files and the secrets into a new
-directory, while the stack runs or not. Typesense is not in it: after a restore the
-index is built anew.
-"""
-_RESTORE = """\
-Makes a data directory out of a backup. Everything is verified first; a directory that
-is in the way is moved aside with --force, never deleted. Then: catalog up.
-"""
-_LETTERS = """\
-Shows job records that can't be indexed as they are, newest first, or (--redrive, --all)
-has the indexer look at them again. It does so every hour by itself.
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,9 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without our signs
-    chosen = _parser().parse_args(arguments)
+    chosen = make_parser().parse_args(arguments)
     try:
-        run: Callable[[argparse.Namespace, Settings], int] = chosen.run
+        run: cli_parser.Run = chosen.run
         return run(chosen, Settings(**_overrides(chosen)))
     except ValidationError as error:
         for problem in error.errors():
@@ -116,117 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="catalog",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def make_parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    return cli_parser.make_parser(
+        {
+            "up": _up,
+            "status": _status,
+            "reindex": _reindex,
+            "reconcile": _reconcile,
+            "rollback": _rollback,
+            "schedule": _schedule,
+            "dead-letters": _letters,
+            "backup": cli_backup.back_up,
+            "restore": cli_backup.restore,
+        }
     )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    up = _command(commands, "up", _up, "run everything on this machine", _UP)
-    up.add_argument(
-        "--port", type=int, metavar="P", help="of the API (5000); 0 picks a free one"
-    )
-    up.add_argument("--host", metavar="H", help="the API listens here (127.0.0.1)")
-    up.add_argument(
-        "--demo", action="store_true", help="fill an empty catalog with demo assets"
-    )
-    _command(commands, "status", _status, "what runs, and the index's lag", _STATUS)
-    _add_index_commands(commands)
-    backing = _command(
-        commands, "backup", cli_backup.back_up, "write a backup", _BACKUP
-    )
-    what = backing.add_mutually_exclusive_group()
-    what.add_argument("--to", type=Path, metavar="DIR", help="must not exist")
-    what.add_argument(
-        "--verify", type=Path, metavar="DIR", help="compare a backup with its manifest"
-    )
-    restoring = _command(
-        commands, "restore", cli_backup.restore, "restore a backup", _RESTORE
-    )
-    restoring.add_argument(
-        "--from", dest="source", type=Path, metavar="DIR", required=True, help="it"
-    )
-    restoring.add_argument(
-        "--force", action="store_true", help="move aside what is in the way"
-    )
-    return parser
-
-
-def _add_index_commands(commands: Any) -> None:  # noqa: ANN401  (see ``_command``)
-    reindex = _command(
-        commands, "reindex", _reindex, "build the search index anew", _REINDEX
-    )
-    reconcile = _command(
-        commands, "reconcile", _reconcile, "compare everything, mend drift", _RECONCILE
-    )
-    reconcile.add_argument(
-        "--kinds",
-        type=cli_index.kinds,
-        default=RECONCILE_KINDS,
-        metavar="K",
-        help="which, comma-separated: index,record,storage (all)",
-    )
-    reconcile.add_argument(
-        "--accept-losses",
-        action="store_true",
-        help="believe the store where most of its objects seem to be gone",
-    )
-    rollback = _command(
-        commands, "rollback", _rollback, "go back to the index before", _ROLLBACK
-    )
-    schedule = _command(
-        commands, "schedule", _schedule, "what is done on a schedule", _SCHEDULE
-    )
-    schedule.add_argument(
-        "--run", dest="run_sweep", metavar="NAME", help="start this one now"
-    )
-    letters = _command(
-        commands, "dead-letters", _letters, "what could not be indexed", _LETTERS
-    )
-    letters.add_argument(
-        "--stage",
-        choices=("read", "describe", "extract", "index"),
-        help="only these: %(choices)s",
-        metavar="S",
-    )
-    letters.add_argument("--limit", type=int, default=50, metavar="N", help="(50)")
-    chosen = letters.add_mutually_exclusive_group()
-    chosen.add_argument("--redrive", metavar="ID", help="look at this one again")
-    chosen.add_argument(
-        "--all", action="store_true", help="look at all (of the stage) again"
-    )
-    for parser in (reindex, reconcile, rollback, schedule, letters):
-        parser.add_argument(
-            "--wait", action="store_true", help="until it is done, with progress"
-        )
-
-
-def _command(
-    commands: Any,  # noqa: ANN401  (argparse keeps the type of sub-parsers private)
-    name: str,
-    run: Callable[[argparse.Namespace, Settings], int],
-    summary: str,
-    description: str,
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=summary,
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--data-dir",
-        type=Path,
-        metavar="D",
-        help="where the stack keeps its data (CATALOG_DATA_DIR, ./.catalog)",
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="one line of JSON on standard output"
-    )
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _overrides(chosen: argparse.Namespace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import argparse
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -178,19 +178,32 @@ def sweep_json(sweep: SweepRecord) -> dict[str, Any]:
 def render_schedule(sweeps: tuple[SweepRecord, ...], console: Console) -> None:
     """Print the schedule for people."""
     table = Table(box=None)
-    for title in ("sweep", "every", "last", "outcome", "next"):
-        table.add_column(title)
+    for title in ("sweep", "every", "last (UTC)", "next (UTC)", "outcome"):
+        table.add_column(title, no_wrap=title != "outcome", overflow="fold")
     for sweep in sweeps:
-        every = f"{sweep.every_seconds:,.0f} s" if sweep.every_seconds else "asked for"
         outcome = "running" if sweep.is_running else str(sweep.outcome or "")
         table.add_row(
             sweep.name,
-            every,
-            _time(sweep.last_started_at) or "",
-            Text(f"{outcome} {sweep.detail}".strip()),
-            _time(sweep.next_run_at) or "",
+            _period(sweep.every_seconds),
+            _short_time(sweep.last_started_at),
+            _short_time(sweep.next_run_at),
+            # What others wrote is no markup.
+            Text(f"{outcome}: {sweep.detail}" if sweep.detail else outcome),
         )
     console.print(table)
+
+
+def _period(seconds: float) -> str:
+    if not seconds:
+        return "asked for"
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds % size == 0:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:,.0f} s"
+
+
+def _short_time(time: datetime | None) -> str:
+    return f"{time.astimezone(UTC):%m-%d %H:%M:%S}" if time else ""
 
 
 # --- dead letters ------------------------------------------------------------------

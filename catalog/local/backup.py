@@ -4,12 +4,11 @@ A backup holds the records of one moment, the store's files and the secrets. It 
 not hold Typesense: the index is disposable and is built anew after a restore.
 """
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,12 +17,12 @@ from urllib.parse import unquote, urlsplit
 from catalog.clock import Clock
 from catalog.errors import StackError
 from catalog.local.data_directory import DataDirectory
+from catalog.local.manifest import FORMAT, MANIFEST, Manifest, summed, verify
 from catalog.local.servers import start_mongod_on
+from catalog.local.upgrade import Versions, note
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 _RECORDS, _STORAGE, _SECRETS = "records", "storage", "secrets.json"
-_BLOCK = 1 << 20
+_COPY_ATTEMPTS = 3
 _OWNER_ONLY = 0o600
 
 Tell = Callable[[str], None]
@@ -48,27 +47,6 @@ Start = Callable[[Path, Path], Server]
 """Starts MongoDB on (its files, its log)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a backup holds.
-
-    Attributes:
-        format: Of the backup; a newer one can't be read.
-        created_at: ISO 8601, UTC.
-        database: Name of the database.
-        collections: Records by collection.
-        storage: ``copied``, or the address of a store that is not in the backup.
-        files: Size in bytes and SHA-256 by path within the backup.
-    """
-
-    format: int
-    created_at: str
-    database: str
-    collections: dict[str, int]
-    storage: str
-    files: dict[str, tuple[int, str]]
-
-
 def back_up(
     target: Path,
     *,
@@ -76,6 +54,7 @@ def back_up(
     mongo_uri: str,
     database: str,
     storage: str | None,
+    versions: Mapping[str, str],
     dump: Dump,
     clock: Clock,
     tell: Tell,
@@ -88,6 +67,7 @@ def back_up(
         mongo_uri: Of its MongoDB, which runs.
         database: Its database.
         storage: Address of the store; ``None`` for the directory's own.
+        versions: See ``Manifest``.
         dump: Writes the records.
         clock: Tells when.
         tell: Progress.
@@ -104,21 +84,25 @@ def back_up(
         (partial / _RECORDS).mkdir(parents=True, mode=0o700)
         collections = _dump(dump, mongo_uri, database, partial / _RECORDS, tell)
         files = {
-            str(path.relative_to(partial)): _summed(path)
+            str(path.relative_to(partial)): summed(path)
             for path in sorted((partial / _RECORDS).iterdir())
         }
+        changed: list[str] = []
         source = _own_directory(storage, directory)
         if source is not None:
-            for name, summed in _copy_tree(source, partial / _STORAGE, tell):
-                files[f"{_STORAGE}/{name}"] = summed
-        _write_secrets(directory, partial / _SECRETS)
-        files[_SECRETS] = _summed(partial / _SECRETS)
+            for name, one in _copy_tree(source, partial / _STORAGE, tell, changed):
+                files[f"{_STORAGE}/{name}"] = one
+        if directory.path.is_dir():  # elsewhere the secrets are in the environment
+            _write_secrets(directory, partial / _SECRETS)
+            files[_SECRETS] = summed(partial / _SECRETS)
         manifest = Manifest(
             FORMAT,
             clock.now().isoformat(timespec="seconds"),
             database,
             collections,
             "copied" if source is not None else str(storage),
+            dict(versions),
+            changed,
             files,
         )
         (partial / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1))
@@ -130,61 +114,12 @@ def back_up(
     return manifest
 
 
-def read_manifest(source: Path) -> Manifest:
-    """Read what a backup says of itself.
-
-    Raises:
-        StackError: There is none, it can't be read, or a newer version wrote it.
-    """
-    try:
-        raw = json.loads((source / MANIFEST).read_text())
-        is_known = raw["format"] <= FORMAT
-        manifest = _manifest(raw) if is_known else None
-    except FileNotFoundError as exc:
-        raise StackError(f"{source} is not a backup: it has no {MANIFEST}.") from exc
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise StackError(f"{source / MANIFEST} can't be read: {exc}.") from exc
-    if manifest is None:
-        raise StackError(
-            f"{source} is of format {raw['format']}, and this version reads "
-            f"{FORMAT} at most: restore it with the version that made it, or newer."
-        )
-    for name in manifest.files:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise StackError(f"{source / MANIFEST} names a file outside: {name!r}.")
-    return manifest
-
-
-def _manifest(raw: dict[str, Any]) -> Manifest:
-    files = {name: (int(one[0]), str(one[1])) for name, one in raw["files"].items()}
-    counts = {name: int(count) for name, count in raw["collections"].items()}
-    return Manifest(**{**raw, "files": files, "collections": counts})
-
-
-def verify(source: Path, tell: Tell) -> Manifest:
-    """Compare every file with the manifest.
-
-    Raises:
-        StackError: A file is missing, shorter, or another one; names it.
-    """
-    manifest = read_manifest(source)
-    for number, (name, wanted) in enumerate(manifest.files.items(), 1):
-        try:
-            found = _summed(source / name)
-        except OSError as exc:
-            raise StackError(f"The backup lacks {name}: {exc.strerror}.") from exc
-        if found != wanted:
-            raise StackError(f"The backup is damaged: {name} is not what was written.")
-        if number % 1000 == 0:
-            tell(f"{number:,} of {len(manifest.files):,} files verified")
-    return manifest
-
-
 def restore(
     source: Path,
     *,
     directory: DataDirectory,
     force: bool,
+    mongod: str,
     load: Dump,
     clock: Clock,
     tell: Tell,
@@ -195,6 +130,16 @@ def restore(
     Everything is verified before anything is touched, and a directory that is in the
     way is moved aside (``force``), never deleted. After a failure what was there
     before lies aside still, and the directory is marked: it can't be started.
+
+    Args:
+        source: The backup.
+        directory: To be made.
+        force: Move aside what is there.
+        mongod: Version of the MongoDB that is started.
+        load: Reads the records.
+        clock: Tells when.
+        tell: Progress.
+        start: Starts that MongoDB.
 
     Raises:
         StackError: The backup is damaged, the directory is in use or not empty, or a
@@ -215,6 +160,7 @@ def restore(
     directory.create()
     try:
         with directory.locked(clock), directory.filling():
+            note(directory.path, Versions(mongod=mongod))
             _fill(source, manifest, directory, load, tell, start)
     except OSError as exc:
         raise StackError(f"The backup can't be restored: {exc}.") from exc
@@ -229,10 +175,11 @@ def _fill(
     tell: Tell,
     start: Start,
 ) -> None:
-    shutil.copyfile(source / _SECRETS, directory.path / _SECRETS)
-    (directory.path / _SECRETS).chmod(_OWNER_ONLY)
+    if _SECRETS in manifest.files:
+        shutil.copyfile(source / _SECRETS, directory.path / _SECRETS)
+        (directory.path / _SECRETS).chmod(_OWNER_ONLY)
     if (source / _STORAGE).is_dir():
-        for _ in _copy_tree(source / _STORAGE, directory.storage, tell):
+        for _ in _copy_tree(source / _STORAGE, directory.storage, tell, []):
             pass
     tell("starting MongoDB …")
     server = start(directory.mongo, directory.logs / "restore.log")
@@ -275,11 +222,12 @@ def _write_secrets(directory: DataDirectory, target: Path) -> None:
 
 
 def _copy_tree(
-    source: Path, target: Path, tell: Tell
+    source: Path, target: Path, tell: Tell, changed: list[str]
 ) -> Iterator[tuple[str, tuple[int, str]]]:
     """Copy all files; gives name, size and SHA-256 of each as copied.
 
-    A file that goes meanwhile is left out; one that comes belongs to a later backup.
+    A file that comes meanwhile belongs to a later backup; ``changed`` gets the names of
+    those that went, or did not stand still for as long as it took to copy them.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     count = 0
@@ -289,22 +237,30 @@ def _copy_tree(
             relative = path.relative_to(source)
             copy = target / relative
             copy.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                shutil.copy2(path, copy)
-            except FileNotFoundError:
+            if not _copy(path, copy):
+                changed.append(relative.as_posix())
+            if not copy.exists():
                 continue
-            yield relative.as_posix(), _summed(copy)
+            yield relative.as_posix(), summed(copy)
             count += 1
             if count % 1000 == 0:
                 tell(f"{count:,} files copied")
     tell(f"{count:,} files copied")
 
 
-def _summed(path: Path) -> tuple[int, str]:
-    digest = hashlib.sha256()
-    size = 0
-    with path.open("rb") as source:
-        while block := source.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
+def _copy(path: Path, copy: Path) -> bool:
+    """Copy one file, again if it changed meanwhile; whether it stood still at last."""
+    try:
+        for _ in range(_COPY_ATTEMPTS):
+            before = _look(path)
+            shutil.copy2(path, copy)
+            if _look(path) == before:
+                return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+def _look(path: Path) -> tuple[int, int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -19,6 +19,7 @@ from catalog.local.status_index import (
     IndexBooks,
     index_text,
     status_json,
+    sweeps_text,
 )
 from catalog.repositories.index_state import IndexStatus
 
@@ -173,6 +174,8 @@ def render(report: StatusReport, console: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+    if text := sweeps_text(report.books.sweeps if report.books else ()):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     if report.free_bytes is not None and report.free_bytes < LOW_BYTES:
         left = megabytes(report.free_bytes)
         full = report.free_bytes < NEEDED_BYTES

@@ -70,17 +70,20 @@ class IndexBooks:
                 }
                 for one in self.requests
             ],
-            "failedSweeps": [
-                {
-                    "name": one.name,
-                    "outcome": one.outcome.value if one.outcome else None,
-                    "detail": one.detail,
-                    "lastFinishedAt": _time(one.last_finished_at),
-                    "nextRunAt": _time(one.next_run_at),
-                }
-                for one in self.failures
-            ],
+            "sweeps": [_sweep_json(one) for one in self.sweeps],
+            "failedSweeps": [_sweep_json(one) for one in self.failures],
         }
+
+
+def _sweep_json(sweep: SweepRecord) -> dict[str, Any]:
+    return {
+        "name": sweep.name,
+        "isRunning": sweep.is_running,
+        "outcome": sweep.outcome.value if sweep.outcome else None,
+        "detail": sweep.detail,
+        "lastFinishedAt": _time(sweep.last_finished_at),
+        "nextRunAt": _time(sweep.next_run_at),
+    }
 
 
 def status_json(index: IndexStatus) -> dict[str, Any]:
@@ -100,6 +103,18 @@ def index_text(
     if books is not None:
         lines += _beside(books)
     return _INDENT.join(lines)
+
+
+def sweeps_text(sweeps: tuple[SweepRecord, ...]) -> str:
+    """Tell people how each sweep went and when it is next; empty without any."""
+    lines = []
+    for one in sweeps:
+        last = f"{one.outcome} {_time(one.last_finished_at)}" if one.outcome else ""
+        now = "running" if one.is_running else last or "not run yet"
+        coming = _time(one.next_run_at)
+        after = f", next {coming}" if coming else ""
+        lines.append(f"{one.name:<18} {now}{after}")
+    return f"  {'sweeps':<16} " + _INDENT.join(lines) if lines else ""
 
 
 def _first_line(index: IndexStatus) -> str:

@@ -56,7 +56,6 @@ class Upgrade:
             reporter: Told what is done.
         """
         self._path = path
-        self._file = path / _FILE
         self._present = present
         self._reporter = reporter
 
@@ -71,12 +70,12 @@ class Upgrade:
             StackError: The directory was written by something that this can't follow;
                 says by what, and what to do.
         """
-        kept, present = self._read(), self._present
-        if not self._file.exists() and any(mongo.glob("*.wt")):
-            # Directories of the first release say nothing of themselves; what this
-            # start changes must be told from what it found, also by ``_read`` later.
-            kept = _FIRST_RELEASE
-            self._write(kept)
+        kept, present = noted(self._path), self._present
+        if kept is None:
+            # Said before anything is written: should this start be interrupted, the
+            # next must not take its files for those of the first release.
+            kept = self._unnoted(typesense, mongo)
+            note(self._path, kept)
         if kept.mongod and present.mongod:
             self._check_mongod(kept.mongod, present.mongod)
         is_other = kept.rebuilding or kept.typesense not in {"", present.typesense}
@@ -86,9 +85,11 @@ class Upgrade:
                 f"{kept.typesense}: its files are removed, and the index is built anew "
                 "(records and the store are not touched)."
             )
-            self._write(replace(kept, rebuilding=True))
+            note(self._path, replace(kept, rebuilding=True))
             _remove(typesense / "data")
-            self._write(replace(kept, rebuilding=False, typesense=present.typesense))
+            note(
+                self._path, replace(kept, rebuilding=False, typesense=present.typesense)
+            )
 
     def needs_feature_version(self) -> str | None:
         """The feature version that MongoDB should be told, if it has not been yet.
@@ -104,13 +105,14 @@ class Upgrade:
     def after_start(self) -> None:
         """Note who writes the directory from now on."""
         kept, present = self._read(), self._present
-        self._write(
+        note(
+            self._path,
             replace(
                 kept,
                 layout=LAYOUT,
                 mongod=present.mongod or kept.mongod,
                 typesense=present.typesense or kept.typesense,
-            )
+            ),
         )
 
     def _check_mongod(self, kept: str, present: str) -> None:
@@ -135,25 +137,47 @@ class Upgrade:
                 "backup, stop and make one."
             )
 
-    def _read(self) -> Versions:
-        try:
-            raw = json.loads(self._file.read_text())
-            layout = raw["layout"]
-            if layout <= LAYOUT:
-                return _checked(Versions(**raw))
-        except FileNotFoundError:
-            return Versions()
-        except (OSError, ValueError, TypeError, KeyError) as exc:
-            raise StackError(f"{self._file} can't be read: {exc}.") from exc
-        raise StackError(
-            f"{self._path} was written by a newer version of the catalog (layout "
-            f"{layout}, this one knows {LAYOUT}). Install that version."
+    def _unnoted(self, typesense: Path, mongo: Path) -> Versions:
+        """Tell who wrote a directory that does not say: the first release, or we."""
+        first, present = _FIRST_RELEASE, self._present
+        has_records = any(mongo.glob("*.wt"))
+        has_index = any((typesense / "data").glob("*/*"))
+        return Versions(
+            mongod=first.mongod if has_records else present.mongod,
+            typesense=first.typesense if has_index else present.typesense,
         )
 
-    def _write(self, versions: Versions) -> None:
-        partial = self._file.with_suffix(".part")
-        partial.write_text(json.dumps(asdict(versions), indent=1))
-        partial.replace(self._file)
+    def _read(self) -> Versions:
+        return noted(self._path) or Versions()
+
+
+def noted(path: Path) -> Versions | None:
+    """Read who wrote the data directory ``path``; ``None`` if it does not say.
+
+    Raises:
+        StackError: That can't be read, or a newer version of the catalog wrote it.
+    """
+    file = path / _FILE
+    try:
+        raw = json.loads(file.read_text())
+        layout = raw["layout"]
+        if layout <= LAYOUT:
+            return _checked(Versions(**raw))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as exc:
+        raise StackError(f"{file} can't be read: {exc}.") from exc
+    raise StackError(
+        f"{path} was written by a newer version of the catalog (layout "
+        f"{layout}, this one knows {LAYOUT}). Install that version."
+    )
+
+
+def note(path: Path, versions: Versions) -> None:
+    """Write down who writes the data directory ``path``."""
+    partial = (path / _FILE).with_suffix(".part")
+    partial.write_text(json.dumps(asdict(versions), indent=1))
+    partial.replace(path / _FILE)
 
 
 def _checked(versions: Versions) -> Versions:

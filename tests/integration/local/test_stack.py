@@ -14,7 +14,7 @@ import pymongo
 import pytest
 from pytest_socket import enable_socket
 
-from catalog.local.data_directory import ProcessState
+from catalog.local.data_directory import DataDirectory, ProcessState
 from catalog.local.leftovers import end_leftovers
 from tests.integration.local.running import (
     RunningStack,
@@ -151,6 +151,20 @@ def test_a_given_server_that_does_not_answer_is_named(tmp_path: Path) -> None:
 
     assert refused.returncode == 1
     assert "No MongoDB answers at CATALOG_MONGO_URI" in refused.stderr
+
+
+def test_what_an_interrupted_restore_left_behind_is_not_started(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    directory.create()
+    with pytest.raises(KeyboardInterrupt), directory.filling():
+        raise KeyboardInterrupt
+
+    refused = attempt(directory.path)
+
+    assert refused.returncode == 1
+    assert "was interrupted" in refused.stderr
+    assert "catalog restore" in refused.stderr
+    assert not any(directory.mongo.iterdir())
 
 
 def test_a_refused_key_is_named(

@@ -244,19 +244,27 @@ def test_how_long_the_server_remembers_is_set_back(
 ) -> None:
     name = "minSnapshotHistoryWindowInSeconds"
     admin = mongo_database.client.admin
-    before = admin.command({"getParameter": 1, name: 1})[name]
     mongo_database["jobs"].insert_one({})
-    during: list[int] = []
 
-    dump(
-        mongo_uri,
-        mongo_database.name,
-        tmp_path,
-        lambda *_: during.append(admin.command({"getParameter": 1, name: 1})[name]),
-    )
+    def remembered() -> int:
+        return int(admin.command({"getParameter": 1, name: 1})[name])
+
+    before = remembered()
+    admin.command({"setParameter": 1, name: 301})
+    during: list[int] = []
+    try:
+        dump(
+            mongo_uri,
+            mongo_database.name,
+            tmp_path,
+            lambda *_: during.append(remembered()),
+        )
+        after = remembered()
+    finally:
+        admin.command({"setParameter": 1, name: before})
 
     assert during == [24 * 3600]
-    assert admin.command({"getParameter": 1, name: 1})[name] == before
+    assert after == 301
 
 
 def test_a_server_that_is_away_is_told_in_our_words(tmp_path: Path) -> None:

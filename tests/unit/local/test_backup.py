@@ -1,4 +1,5 @@
 import json
+import shutil
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ import pytest
 from catalog.clock import ManualClock
 from catalog.errors import DependencyUnavailableError, StackError
 from catalog.local import backup
-from catalog.local.backup import Manifest
 from catalog.local.data_directory import DataDirectory
+from catalog.local.manifest import Manifest, read_manifest, verify
+from catalog.local.upgrade import Versions, noted
 from tests.unit.local.fakes import NOW
 
 RECORDS = {"jobs": 3, "annotations": 1}
+VERSIONS = {"catalog": "0.1.0", "mongod": "6.0.5"}
 
 
 def dump(
@@ -79,6 +82,7 @@ def back_up(
         mongo_uri="mongodb://source",
         database="content_generation",
         storage=storage,
+        versions=VERSIONS,
         dump=dumping,
         clock=ManualClock(NOW),
         tell=lambda _: None,
@@ -99,6 +103,7 @@ def restore(
         source,
         directory=DataDirectory(path),
         force=force,
+        mongod="7.0.1",
         load=server.load,
         clock=ManualClock(NOW),
         tell=lambda _: None,
@@ -120,10 +125,12 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_a_backup_holds_records_files_and_secrets_and_lists_them(
     directory: DataDirectory, made: Path
 ) -> None:
-    manifest = backup.read_manifest(made)
+    manifest = read_manifest(made)
 
     assert manifest.collections == RECORDS
     assert manifest.storage == "copied"
+    assert manifest.versions == VERSIONS
+    assert manifest.changed == []
     assert manifest.created_at == "2026-01-01T00:00:00+00:00"
     assert set(manifest.files) == set(files_of(made)) - {"manifest.json"}
     assert set(manifest.files) == {
@@ -137,6 +144,71 @@ def test_a_backup_holds_records_files_and_secrets_and_lists_them(
 def test_secrets_and_records_are_the_owners_alone(made: Path) -> None:
     for path in (made / "secrets.json", made / "records"):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def rewriting(path: Path, times: int) -> Callable[[str], None]:
+    """Rewrite a file while others are read; ``times`` is how often."""
+    left = [times]
+
+    def interfere(copied: str) -> None:
+        if copied == path.name and left[0]:
+            left[0] -= 1
+            path.write_bytes(b"new" * (10 + left[0]))
+
+    return interfere
+
+
+def copying(monkeypatch: pytest.MonkeyPatch, interfere: Callable[[str], None]) -> None:
+    """Let something happen to each file in the middle of its copying."""
+    copy2 = shutil.copy2
+
+    def interrupted(source: Path, target: Path) -> None:
+        copy2(source, target)
+        interfere(source.name)
+
+    monkeypatch.setattr(shutil, "copy2", interrupted)
+
+
+def test_a_file_that_changes_while_it_is_copied_is_copied_again(
+    directory: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = directory.storage / "empty.txt"
+    copying(monkeypatch, rewriting(file, 1))
+
+    manifest = back_up(directory, tmp_path / "b")
+
+    assert manifest.changed == []
+    assert (tmp_path / "b" / "storage" / "empty.txt").read_bytes() == file.read_bytes()
+
+
+def test_a_file_that_never_stands_still_is_listed(
+    directory: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying(monkeypatch, rewriting(directory.storage / "empty.txt", 99))
+
+    manifest = back_up(directory, tmp_path / "b")
+
+    assert manifest.changed == ["empty.txt"]
+    assert verify(tmp_path / "b", lambda _: None) == manifest
+
+
+def test_a_file_that_goes_while_others_are_copied_is_listed_and_left_out(
+    directory: DataDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes = directory.storage / "going.txt"
+    goes.touch()
+
+    def interfere(copied: str) -> None:
+        if copied == "empty.txt":
+            goes.unlink()
+
+    copying(monkeypatch, interfere)
+
+    manifest = back_up(directory, tmp_path / "b")
+
+    assert manifest.changed == ["going.txt"]
+    assert "storage/going.txt" not in manifest.files
+    assert verify(tmp_path / "b", lambda _: None) == manifest
 
 
 def test_a_store_of_somebody_else_is_named_and_not_copied(
@@ -154,6 +226,20 @@ def test_the_address_of_the_own_store_means_the_own_store(
     manifest = back_up(directory, tmp_path / "b", storage=directory.storage.as_uri())
 
     assert manifest.storage == "copied"
+
+
+def test_without_a_data_directory_the_records_alone_are_saved_and_restored(
+    tmp_path: Path,
+) -> None:
+    """As where MongoDB is given and secrets are in the environment."""
+    manifest = back_up(
+        DataDirectory(tmp_path / "never"), tmp_path / "b", storage="s3://bucket"
+    )
+    restore(tmp_path / "b", tmp_path / "new")
+
+    assert set(manifest.files) == {"records/jobs.bson", "records/annotations.bson"}
+    assert not (tmp_path / "never").exists()
+    assert DataDirectory(tmp_path / "new").secrets().admin_token
 
 
 def test_a_target_that_exists_is_refused_and_kept(
@@ -213,7 +299,7 @@ def test_damage_is_named_and_nothing_is_restored_from_it(
     damage(made / name)
 
     with pytest.raises(StackError) as caught:
-        backup.verify(made, lambda _: None)
+        verify(made, lambda _: None)
     with pytest.raises(StackError):
         restore(made, tmp_path / "new")
 
@@ -222,12 +308,12 @@ def test_damage_is_named_and_nothing_is_restored_from_it(
 
 
 def test_what_is_whole_is_said_to_be(made: Path) -> None:
-    assert backup.verify(made, lambda _: None) == backup.read_manifest(made)
+    assert verify(made, lambda _: None) == read_manifest(made)
 
 
 def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StackError, match="is not a backup"):
-        backup.verify(tmp_path, lambda _: None)
+        verify(tmp_path, lambda _: None)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +325,8 @@ def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
         {"more": 1},
         {"format": None},
         {"collections": {"jobs": "many"}},
+        {"versions": 3},
+        {"changed": None},
     ],
 )
 def test_a_manifest_that_makes_no_sense_is_refused(
@@ -248,7 +336,7 @@ def test_a_manifest_that_makes_no_sense_is_refused(
     (made / "manifest.json").write_text(json.dumps(manifest | change))
 
     with pytest.raises(StackError, match="can't be read"):
-        backup.read_manifest(made)
+        read_manifest(made)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "{}"])
@@ -256,7 +344,7 @@ def test_a_manifest_that_is_none_is_refused(text: str, made: Path) -> None:
     (made / "manifest.json").write_text(text)
 
     with pytest.raises(StackError, match="can't be read"):
-        backup.read_manifest(made)
+        read_manifest(made)
 
 
 def test_a_newer_format_is_refused_saying_so(made: Path) -> None:
@@ -265,7 +353,7 @@ def test_a_newer_format_is_refused_saying_so(made: Path) -> None:
     (made / "manifest.json").write_text(json.dumps(newer))
 
     with pytest.raises(StackError, match="format 2"):
-        backup.read_manifest(made)
+        read_manifest(made)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/../../b"])
@@ -275,7 +363,7 @@ def test_a_manifest_that_points_outside_is_refused(name: str, made: Path) -> Non
     (made / "manifest.json").write_text(json.dumps(manifest))
 
     with pytest.raises(StackError, match="names a file outside"):
-        backup.read_manifest(made)
+        read_manifest(made)
 
 
 # --- restoring ---------------------------------------------------------------------
@@ -294,6 +382,7 @@ def test_a_restored_directory_has_records_files_and_secrets(
     assert files_of(new.storage) == files_of(directory.storage)
     assert new.secrets() == directory.secrets()
     new.check_whole()
+    assert noted(new.path) == Versions(mongod="7.0.1")  # what filled it
     kept = stat.S_IMODE((new.path / "secrets.json").stat().st_mode)
     assert kept == 0o600
 

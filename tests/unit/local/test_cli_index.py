@@ -186,11 +186,31 @@ def test_the_schedule_shows_when_and_how_it_went() -> None:
     )
 
     first, second = text.getvalue().splitlines()[1:]
-    for word in ("rescan", "1,200 s", "2025-12-01T12:00:00Z", "failed", "12:20:00Z"):
+    for word in ("rescan", "20 min", "12-01 12:00:00", "12-01 12:20:00"):
         assert word in first
-    assert "The store does not answer." in first
+    assert "failed: The store does not answer." in first
     assert "asked for" in second
     assert "running" in second
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(300, "5 min"), (3600, "1 h"), (172_800, "2 d"), (90, "90 s"), (0, "asked for")],
+)
+def test_a_period_is_shown_in_its_own_unit(seconds: float, text: str) -> None:
+    out, console = shown()
+
+    cli_index.render_schedule((SweepRecord("x", seconds, ""),), console)
+
+    assert text in out.getvalue()
+
+
+def test_what_an_outcome_says_is_no_markup() -> None:
+    text, console = shown()
+
+    cli_index.render_schedule((replace(SWEEP, detail="[/b] [red]x"),), console)
+
+    assert "failed: [/b] [red]x" in text.getvalue()
 
 
 def test_the_schedule_in_json() -> None:

@@ -60,7 +60,14 @@ BOOKS = IndexBooks(
     ),
     (IndexRequest("r1", "reindex", NOW, state=RequestState.RUNNING),),
     (
-        SweepRecord("reconcile-index", 3600, "", outcome=SweepOutcome.DONE),
+        SweepRecord(
+            "reconcile-index",
+            3600,
+            "",
+            next_run_at=NOW + timedelta(minutes=40),
+            last_finished_at=NOW,
+            outcome=SweepOutcome.DONE,
+        ),
         SweepRecord(
             "rescan",
             1200,
@@ -70,6 +77,7 @@ BOOKS = IndexBooks(
             detail="The store [s3] does not answer.",
         ),
         SweepRecord("redrive", 3600, ""),
+        SweepRecord("reindex", 0, "", is_running=True),
     ),
 )
 
@@ -156,8 +164,21 @@ def test_what_is_beside_the_serving_generation_is_told() -> None:
     assert (
         "sweep rescan failed at 2026-01-01T00:00:00Z: The store [s3] does not answer."
     ) in text
-    assert "reconcile-index" not in text
-    assert "redrive" not in text
+    assert "sweep reconcile-index" not in text
+    assert "sweep redrive" not in text
+
+
+def test_every_sweep_tells_how_it_went_and_when_it_is_next() -> None:
+    lines = shown(replace(REPORT, books=BOOKS)).splitlines()
+
+    (first,) = (n for n, line in enumerate(lines) if line.startswith("  sweeps "))
+    assert [" ".join(line.split()) for line in lines[first : first + 4]] == [
+        "sweeps reconcile-index done 2026-01-01T00:00:00Z, next 2026-01-01T00:40:00Z",
+        "rescan failed 2026-01-01T00:00:00Z",
+        "redrive not run yet",
+        "reindex running",
+    ]
+    assert "sweeps " not in shown(REPORT)
 
 
 def test_the_json_tells_it_too() -> None:
@@ -176,6 +197,16 @@ def test_the_json_tells_it_too() -> None:
         }
     ]
     assert [one["name"] for one in told["failedSweeps"]] == ["rescan"]
+    assert told["sweeps"][0] == {
+        "name": "reconcile-index",
+        "isRunning": False,
+        "outcome": "done",
+        "detail": "",
+        "lastFinishedAt": "2026-01-01T00:00:00Z",
+        "nextRunAt": "2026-01-01T00:40:00Z",
+    }
+    assert len(told["sweeps"]) == 4
+    assert REPORT.as_json()["sweeps"] == []
     assert REPORT.as_json()["failedSweeps"] == []
 
 

@@ -61,18 +61,23 @@ def test_the_same_servers_change_nothing(directory: Directory) -> None:
     assert directory.notes.warnings == []
 
 
-def test_a_new_directory_is_noted_once_it_has_started_well(tmp_path: Path) -> None:
-    upgrade = Upgrade(tmp_path, PRESENT, Notes())
+def test_a_new_directory_is_noted_before_anything_is_in_it(tmp_path: Path) -> None:
+    """Or a first start that is killed would leave what looks like an old release's."""
+    present = Versions(mongod="8.0.1", typesense="0.9.0")
+    first = Upgrade(tmp_path, present, Notes())
+    first.before_start(tmp_path / "typesense", mongo=tmp_path / "mongo")
+    interrupted = Directory(tmp_path)  # both servers have written, no more happened
 
-    upgrade.before_start(tmp_path / "typesense", mongo=tmp_path / "mongo")
+    told = interrupted.start(present)
 
-    assert not (tmp_path / "versions.json").exists()
-    assert upgrade.needs_feature_version() is None
-    upgrade.after_start()
-    assert json.loads((tmp_path / "versions.json").read_text()) == {
+    assert told is None
+    assert first.needs_feature_version() is None
+    assert interrupted.notes.warnings == []
+    assert interrupted.index.exists()
+    assert interrupted.versions() == {
         "layout": LAYOUT,
-        "mongod": "6.0.5",
-        "typesense": "0.3.0",
+        "mongod": "8.0.1",
+        "typesense": "0.9.0",
         "rebuilding": False,
     }
 
@@ -190,6 +195,19 @@ def test_a_directory_of_the_first_release_is_known_though_it_says_nothing(
     assert told == "7.0"
     assert not directory.index.exists()
     assert "was 6.0.5" in directory.notes.warnings[0]
+
+
+def test_an_index_of_the_first_release_is_known_beside_a_mongodb_of_others(
+    tmp_path: Path,
+) -> None:
+    directory = Directory(tmp_path)
+    directory.records.unlink()
+
+    directory.start(Versions(typesense="0.4.0"))
+
+    assert not directory.index.exists()
+    assert directory.versions()["typesense"] == "0.4.0"
+    assert directory.versions()["mongod"] == ""
 
 
 def test_a_newer_layout_is_refused(directory: Directory) -> None:
