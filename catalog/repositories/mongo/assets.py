@@ -7,6 +7,7 @@ from typing import Any, cast
 from pymongo import DeleteMany, ReplaceOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
+from pymongo.read_concern import ReadConcern
 
 from catalog.access import Asker, Scope, mongo_filter
 from catalog.errors import InvalidQueryError
@@ -64,6 +65,7 @@ class MongoAssetRepository:
         """Stand on a database."""
         self._client = database.client
         self._assets = database["assets"]
+        self._proven = self._assets.with_options(read_concern=ReadConcern("majority"))
 
     def page(self, query: AssetQuery) -> Page[AssetView]:
         """See ``AssetRepository.page``."""
@@ -186,8 +188,13 @@ class MongoAssetRepository:
     def proofs(self, buckets: range) -> Iterator[RowProof]:
         """See ``AssetRepository.proofs``."""
         wanted = {"bucket": {"$gte": buckets.start, "$lt": buckets.stop}}
-        with translated(), self._client.start_session(snapshot=True) as session:
-            for raw in self._assets.find(wanted, _PROOF, session=session):
+        with (
+            translated(),
+            self._client.start_session(snapshot=True) as session,
+            # Closed at once when the reader stops early: a snapshot costs memory.
+            self._assets.find(wanted, _PROOF, session=session) as cursor,
+        ):
+            for raw in cursor:
                 yield _proof(raw)
 
     def tag_uses(
@@ -239,7 +246,7 @@ class MongoAssetRepository:
         if not root_keys:
             return ()
         with translated():
-            found = self._assets.find({"rootKey": {"$in": list(root_keys)}}, _PROOF)
+            found = self._proven.find({"rootKey": {"$in": list(root_keys)}}, _PROOF)
             return tuple(map(_proof, found))
 
     def _by_field(

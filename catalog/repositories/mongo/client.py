@@ -54,6 +54,8 @@ _UNAVAILABLE_CODES = frozenset(
         134,  # ReadConcernMajorityNotAvailableYet
         189,  # PrimarySteppedDown
         237,  # CursorKilled
+        239,  # SnapshotTooOld: it was read for longer than the server remembers
+        246,  # SnapshotUnavailable: an index is being made; a later one will do
         262,  # ExceededTimeLimit
         9001,  # SocketException
         10107,  # NotWritablePrimary

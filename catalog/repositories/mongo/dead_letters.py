@@ -11,6 +11,7 @@ from catalog.models.page import Page
 from catalog.repositories.base import RootId
 from catalog.repositories.index_state import DeadLetter, LetterQuery
 from catalog.repositories.mongo.client import Record, translated
+from catalog.repositories.mongo.codec_stored import without_surrogates
 from catalog.repositories.mongo.codec_values import is_text_storable
 from catalog.repositories.mongo.jsonable import json_value
 from catalog.repositories.mongo.paging import (
@@ -39,10 +40,14 @@ class MongoDeadLetterRepository:
                     "$set": {
                         "root": letter.root,
                         "stage": letter.stage,
-                        "error": letter.error,
+                        # What was refused may be quoted: a letter that can't be
+                        # written itself would stop everything.
+                        "error": without_surrogates(letter.error),
                         "jobId": letter.job_id,
                         "documentId": letter.document_id,
-                        "details": json_value(dict(letter.details)),
+                        "details": without_surrogates(
+                            json_value(dict(letter.details))
+                        ),
                         "lastSeenAt": letter.last_seen_at,
                     },
                     "$inc": {"attempts": 1},

@@ -17,6 +17,7 @@ from catalog.repositories.index_control import (
     SweepRecord,
 )
 from catalog.repositories.mongo.client import Record, translated
+from catalog.repositories.mongo.codec_stored import without_surrogates
 
 _LEASE_ID = "indexer"
 _KEPT_REPORTS = 500
@@ -124,7 +125,7 @@ class MongoScheduleRepository:
             "lastStartedAt": sweep.last_started_at,
             "lastFinishedAt": sweep.last_finished_at,
             "outcome": sweep.outcome.value if sweep.outcome else None,
-            "detail": sweep.detail,
+            "detail": without_surrogates(sweep.detail),
             "isRunning": sweep.is_running,
             "runs": sweep.runs,
             "epoch": sweep.epoch,
@@ -176,8 +177,9 @@ class MongoReconcileRepository:
             "checked": report.checked,
             "differences": dict(report.differences),
             "repaired": report.repaired,
-            "refused": list(report.refused),
-            "samples": list(report.samples),
+            # Names of files are quoted here, which need not be Unicode.
+            "refused": without_surrogates(report.refused),
+            "samples": without_surrogates(report.samples),
         }
         with translated():
             before = self._records.find_one_and_replace(

@@ -15,6 +15,7 @@ from catalog.repositories.index_state import (
     RequestState,
 )
 from catalog.repositories.mongo.client import Record, translated
+from catalog.repositories.mongo.codec_stored import without_surrogates
 from catalog.repositories.mongo.roots import root_key_of
 
 _STATUS_ID = "indexer"
@@ -137,7 +138,8 @@ class MongoIndexStatusRepository:
             "isDegraded": status.is_degraded,
             "documents": dict(status.documents),
             "beatAt": status.beat_at,
-            "problem": status.problem,
+            # It may quote what was refused, as may an outcome below.
+            "problem": without_surrogates(status.problem),
             "epoch": status.epoch,
             "leader": status.leader,
             "drift": status.drift,
@@ -199,12 +201,20 @@ class MongoIndexRequestRepository:
                 self._trim()
 
     def _trim(self) -> None:
-        ended = {"state": {"$in": _ENDED}}
-        newest = [("createdAt", DESCENDING)]
-        oldest_kept = self._records.find_one(ended, sort=newest, skip=_KEPT_REQUESTS)
-        if oldest_kept is not None:
-            older = {"createdAt": {"$lte": oldest_kept["createdAt"]}}
-            self._records.delete_many({**ended, **older})
+        """Forget those that ended before the last ones did.
+
+        By when they ended, not by when they were asked: whoever waits for a long one
+        must be able to read what came of it.
+        """
+        over = self._records.find(
+            {"state": {"$in": _ENDED}},
+            {"_id": 1},
+            sort=[("finishedAt", DESCENDING), ("_id", DESCENDING)],
+            skip=_KEPT_REQUESTS,
+        )
+        gone = [found["_id"] for found in over]
+        if gone:
+            self._records.delete_many({"_id": {"$in": gone}})
 
 
 _KEPT_REQUESTS = 1_000
@@ -217,7 +227,7 @@ def _request_record(request: IndexRequest) -> Record:
         "createdAt": request.created_at,
         "arguments": dict(request.arguments),
         "state": request.state.value,
-        "outcome": request.outcome,
+        "outcome": without_surrogates(request.outcome),
         "startedAt": request.started_at,
         "finishedAt": request.finished_at,
     }
