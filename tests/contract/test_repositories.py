@@ -396,8 +396,43 @@ def test_the_heartbeat_is_read_as_written(database: Mongo) -> None:
         is_degraded=False,
         documents={"assets": 5},
         beat_at=NOW,
+        problem="typesense: away",
+        epoch=7,
+        leader="host 12 ab",
+        drift=2,
+        drift_total=9,
+        rate=812.5,
+        eta_seconds=3.5,
+        headroom=0.75,
+        spilled=6,
+        building=2,
     )
 
     assert statuses.read() is None
     statuses.write(status)
     assert statuses.read() == status
+
+
+def test_a_heartbeat_of_the_first_release_is_still_read(database: Mongo) -> None:
+    database["index_status"].insert_one(
+        {
+            "_id": "indexer",
+            "generation": 1,
+            "state": "serving",
+            "lagMs": 0,
+            "applied": 3,
+            "done": 3,
+            "total": 3,
+            "dirty": 0,
+            "deadLetters": 0,
+            "isDegraded": False,
+            "documents": {},
+            "beatAt": NOW,
+            "problem": None,
+        }
+    )
+
+    status = MongoIndexStatusRepository(database).read()
+
+    assert status is not None
+    assert (status.generation, status.epoch, status.headroom) == (1, 0, None)

@@ -45,9 +45,7 @@ class MongoDeadLetterRepository:
                         "error": without_surrogates(letter.error),
                         "jobId": letter.job_id,
                         "documentId": letter.document_id,
-                        "details": without_surrogates(
-                            json_value(dict(letter.details))
-                        ),
+                        "details": without_surrogates(json_value(dict(letter.details))),
                         "lastSeenAt": letter.last_seen_at,
                     },
                     "$inc": {"attempts": 1},
@@ -113,7 +111,9 @@ def _filter(query: LetterQuery) -> Record:
     exact = {"_id": query.letter_id, "stage": query.stage, "jobId": query.job_id}
     wanted: Record = {name: {"$eq": v} for name, v in exact.items() if v is not None}
     if query.text:
-        wanted["error"] = {"$regex": re.escape(query.text), "$options": "i"}
+        # A zero byte ends a pattern, and is refused; written so it is one like any.
+        pattern = re.escape(query.text).replace("\0", r"\x00")
+        wanted["error"] = {"$regex": pattern, "$options": "i"}
     texts = (*exact.values(), query.text)
     if not all(is_text_storable(text) for text in texts if text is not None):
         return {"_id": {"$in": []}}

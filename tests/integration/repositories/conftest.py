@@ -25,6 +25,20 @@ def database(
 
 
 @pytest.fixture
+def fail_point(client: MongoClient[dict[str, Any]]) -> Iterator[Any]:
+    def fail(command: str, code: int, times: int = 1) -> None:
+        client.admin.command(
+            "configureFailPoint",
+            "failCommand",
+            mode={"times": times},
+            data={"failCommands": [command], "errorCode": code},
+        )
+
+    yield fail
+    client.admin.command("configureFailPoint", "failCommand", mode="off")
+
+
+@pytest.fixture
 def reader(database: Database[dict[str, Any]]) -> MongoRecordReader:
     return MongoRecordReader(
         database,

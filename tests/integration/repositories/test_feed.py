@@ -1,6 +1,5 @@
 """The change feed: what it tells, where it resumes, and when it must give up."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -17,6 +16,7 @@ from catalog.repositories.index_state import (
     ChangeStream,
     FeedPosition,
 )
+from catalog.repositories.mongo.client import as_integer
 from catalog.repositories.mongo.feed import BAD_TOKEN_CODES, MongoChangeFeed
 from catalog.repositories.mongo.feed_stream import PIPELINE_HASH, WATCHED
 
@@ -27,20 +27,6 @@ Mongo = Database[dict[str, Any]]
 def feed(database: Mongo) -> ChangeFeed:
     database["jobs"].insert_one({"_id": "before"})
     return MongoChangeFeed(database)
-
-
-@pytest.fixture
-def fail_point(client: MongoClient[dict[str, Any]]) -> Iterator[Any]:
-    def fail(command: str, code: int, times: int = 1) -> None:
-        client.admin.command(
-            "configureFailPoint",
-            "failCommand",
-            mode={"times": times},
-            data={"failCommands": [command], "errorCode": code},
-        )
-
-    yield fail
-    client.admin.command("configureFailPoint", "failCommand", mode="off")
 
 
 def opened(feed: ChangeFeed) -> ChangeStream:
@@ -349,6 +335,36 @@ def test_a_closed_stream_tells_nothing(feed: ChangeFeed) -> None:
 
     with pytest.raises(DependencyUnavailableError):
         stream.next_batch(max_changes=5, linger_seconds=0)
+
+
+def test_the_oldest_change_remembered_is_the_first_of_the_oplog(
+    client: MongoClient[dict[str, Any]], feed: ChangeFeed
+) -> None:
+    times = [entry["ts"] for entry in client["local"]["oplog.rs"].find({}, {"ts": 1})]
+
+    oldest = feed.oldest()
+
+    assert oldest == as_integer(min(times))
+    assert 0 < oldest < feed.current().cluster_time
+
+
+def test_the_oldest_change_is_unknown_to_those_who_may_not_read_the_oplog(
+    feed: ChangeFeed,
+    fail_point: Any,  # noqa: ANN401
+) -> None:
+    fail_point("find", 13)  # Unauthorized
+
+    assert feed.oldest() == 0
+
+
+def test_a_server_that_is_too_slow_is_not_one_that_remembers_nothing(
+    feed: ChangeFeed,
+    fail_point: Any,  # noqa: ANN401
+) -> None:
+    fail_point("find", 50)  # MaxTimeMSExpired
+
+    with pytest.raises(DependencyUnavailableError):
+        feed.oldest()
 
 
 def test_the_present_position_includes_what_is_written_after_it(

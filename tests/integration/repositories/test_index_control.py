@@ -54,6 +54,24 @@ def test_one_owner_at_a_time_and_an_epoch_for_each(database: Mongo) -> None:
     assert leases.read() == second
 
 
+def test_only_who_has_the_lease_extends_or_gives_it_up(database: Mongo) -> None:
+    leases = MongoLeaseRepository(database)
+    ours = leases.acquire("ann", LONG)
+    assert ours is not None
+    stranger = replace(ours, owner="bob")
+    earlier = replace(ours, epoch=0)
+
+    for not_ours in (stranger, earlier):
+        assert leases.renew(not_ours, LONG) is None
+        leases.release(not_ours)
+    longer = leases.renew(ours, 2 * LONG)
+
+    assert longer is not None
+    assert longer.epoch == ours.epoch
+    assert longer.expires_at > ours.expires_at
+    assert leases.read() == longer
+
+
 def test_a_lease_that_ran_out_is_anyones(database: Mongo) -> None:
     leases = MongoLeaseRepository(database)
     first = leases.acquire("ann", SHORT)
@@ -188,6 +206,18 @@ def test_readers_learn_how_far_the_serving_one_is(database: Mongo) -> None:
     assert generations.settled() == (2, 7)
 
 
+def test_of_two_that_serve_the_one_that_began_later_counts(database: Mongo) -> None:
+    """At a swap, and after a call back to the older one."""
+    generations = MongoGenerationRepository(database)
+    later = NOW + timedelta(seconds=1)
+    generations.save(generation(1, served_at=later, settled_time=5))
+    generations.save(generation(2, served_at=NOW, settled_time=6))
+
+    assert generations.settled() == (1, 5)
+    generations.save(generation(2, served_at=later, settled_time=6))
+    assert generations.settled() == (2, 6)
+
+
 def test_a_generation_of_the_first_release_is_still_read(database: Mongo) -> None:
     database["index_generations"].insert_one(
         {
@@ -234,6 +264,14 @@ def test_the_schedule_is_fenced_too(database: Mongo) -> None:
     assert sweeps.all() == (row,)
     sweeps.keep_only(["another"])
     assert sweeps.all() == ()
+
+
+def test_a_report_may_name_files_that_are_not_unicode(database: Mongo) -> None:
+    reports = MongoReconcileRepository(database)
+
+    reports.save(ReconcileReport("a", "storage", NOW, samples=("missing: x\udcff",)))
+
+    assert reports.page(1)[0].samples == ("missing: x?",)
 
 
 def test_reports_add_up_and_the_oldest_go(database: Mongo) -> None:

@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from bson.max_key import MaxKey
 from bson.objectid import ObjectId
 from pymongo.database import Database
 
+from catalog.errors import InvalidQueryError
 from catalog.repositories.base import RootId
 from catalog.repositories.index_state import (
     DeadLetter,
@@ -107,6 +109,50 @@ def test_dead_letters_are_paged_and_chosen(database: Mongo) -> None:
     assert list(letters.roots(LetterQuery(letter_id=one.letter_id))) == [3]
 
 
+def test_a_token_of_other_letters_is_refused(database: Mongo) -> None:
+    letters = MongoDeadLetterRepository(database)
+    letters.record(DeadLetter(n, "read", "no jobId", 1, NOW, NOW) for n in range(3))
+    token = letters.page(1).next_token
+    assert token is not None
+
+    for foreign in ("junk", token[:-4], token):
+        with pytest.raises(InvalidQueryError):
+            letters.page(1, LetterQuery(stage="read"), foreign)
+
+
+def test_a_letter_may_quote_what_cannot_be_stored(database: Mongo) -> None:
+    letters = MongoDeadLetterRepository(database)
+    quoted = "Bad name: \ud800"
+
+    letters.record(
+        [DeadLetter(1, "describe", quoted, 1, NOW, NOW, details={"name": quoted})]
+    )
+
+    (kept,) = letters.page(1).items
+    assert (kept.error, kept.details) == ("Bad name: ?", {"name": "Bad name: ?"})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a\0B", {1}),
+        ("\0", {1, 2}),
+        ("b\0", set[int]()),
+        ("\ud800", set[int]()),
+        ("\\\0", {2}),
+    ],
+)
+def test_letters_are_chosen_by_any_text(
+    database: Mongo, text: str, found: set[int]
+) -> None:
+    """A redrive with a pattern that MongoDB refuses would stop every leader."""
+    letters = MongoDeadLetterRepository(database)
+    for root, error in ((1, "A\0b"), (2, "\\\0")):
+        letters.record([DeadLetter(root, "read", error, 1, NOW, NOW)])
+
+    assert set(letters.roots(LetterQuery(text=text))) == found
+
+
 def test_a_request_is_open_until_its_outcome_is_known(database: Mongo) -> None:
     requests = MongoIndexRequestRepository(database)
     later = IndexRequest("b", "run", NOW + timedelta(seconds=1), {"sweep": "rescan"})
@@ -124,6 +170,33 @@ def test_a_request_is_open_until_its_outcome_is_known(database: Mongo) -> None:
     assert requests.find("a") == done
     assert requests.find("c") is None
     assert [request.request_id for request in requests.page(10)] == ["b", "a"]
+
+
+def test_the_last_thousand_outcomes_are_kept(database: Mongo) -> None:
+    """The one that was asked first and ended last is read by whoever waits for it."""
+    requests = MongoIndexRequestRepository(database)
+    long = IndexRequest("long", "reindex", NOW)
+    waiting = IndexRequest("waiting", "redrive", NOW)
+    requests.add(waiting)
+    database["index_requests"].insert_many(
+        {
+            "_id": f"r{n:04}",
+            "action": "run",
+            "createdAt": NOW + timedelta(seconds=n),
+            "state": "done" if n % 2 else "failed",
+            "finishedAt": NOW + timedelta(seconds=n // 2 * 2),
+        }
+        for n in range(1, 1_001)
+    )
+
+    ended = replace(long, state=RequestState.DONE, finished_at=NOW + timedelta(hours=1))
+    requests.update(ended)
+
+    kept = {request.request_id for request in requests.page(2_000)}
+    assert len(kept) == 1_001
+    assert {"long", "waiting", "r0002", "r1000"} <= kept
+    assert "r0001" not in kept
+    assert requests.open() == (waiting,)
 
 
 def test_a_request_of_the_first_release_is_still_taken(database: Mongo) -> None:

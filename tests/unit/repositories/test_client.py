@@ -37,6 +37,8 @@ PASSING: tuple[Exception, ...] = (
     ExecutionTimeout("slow", 50),
     WTimeoutError("slow", 64),
     OperationFailure("shutting down", 11600),
+    OperationFailure("snapshot too old", 239),
+    OperationFailure("snapshot unavailable", 246),
     OperationFailure("retry", 1, {"errorLabels": ["RetryableWriteError"]}),
     BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}),
     InvalidOperation("client closed"),
