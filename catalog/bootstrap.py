@@ -38,6 +38,7 @@ from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.jsonable import json_value
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.records import MongoRecordReader
+from catalog.repositories.mongo.rows import MongoRowRepository
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
@@ -88,6 +89,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         clock=clock,
         jobs=MongoJobRepository(database),
         assets=MongoAssetRepository(database),
+        rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),
         annotations=MongoAnnotationRepository(database),

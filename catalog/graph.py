@@ -17,6 +17,7 @@ from catalog.repositories.base import (
     JobRepository,
     ObjectRepository,
     RecordReader,
+    RowRepository,
 )
 from catalog.repositories.index_control import (
     LeaseRepository,
@@ -44,6 +45,7 @@ class Catalog:
     clock: Clock
     jobs: JobRepository
     assets: AssetRepository
+    rows: RowRepository
     objects: ObjectRepository
     extractions: ExtractionRepository
     annotations: AnnotationRepository

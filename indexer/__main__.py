@@ -32,7 +32,7 @@ def ports_of(catalog: Catalog) -> Ports:
     place = urlsplit(catalog.store.url)
     return Ports(
         clock=catalog.clock,
-        assets=catalog.assets,
+        rows=catalog.rows,
         objects=catalog.objects,
         extractions=catalog.extractions,
         records=catalog.records,

@@ -14,16 +14,16 @@ from catalog.errors import FencedError
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import (
-    AssetRepository,
     RecordReader,
     RootBundle,
     RootId,
+    RowRepository,
 )
 from catalog.search.base import Document, IndexWriter
 from indexer.batching import identity_of, unique_by
-from indexer.checkpoint import LiveSet, Target
 from indexer.documents import LIVE, DocumentPass, PassMode, Prepared
 from indexer.learning import Learned, Learner
+from indexer.live import LiveSet, Target
 from indexer.marks import Marks
 from indexer.ports import MakePool
 from indexer.tags import TagChanges, TagIndex
@@ -83,7 +83,7 @@ class Applier:
         *,
         live: LiveSet,
         records: RecordReader,
-        assets: AssetRepository,
+        rows: RowRepository,
         writer: IndexWriter,
         learner: Learner,
         marks: Marks,
@@ -95,7 +95,7 @@ class Applier:
         Args:
             live: The generations to keep in step.
             records: Reads what is under roots.
-            assets: The read model.
+            rows: The read model.
             writer: Of documents.
             learner: Looks into the store.
             marks: Notes what must be looked at again.
@@ -104,7 +104,7 @@ class Applier:
         """
         self._live = live
         self._records = records
-        self._assets = assets
+        self._rows = rows
         self._writer = writer
         self._learner = learner
         self._marks = marks
@@ -176,7 +176,7 @@ class Applier:
             learned = self._learner.learn(
                 bundles, recheck=recheck, is_for_all=is_for_all
             )
-            displaced = self._assets.read_rows(_without_row(learned))
+            displaced = self._rows.read_rows(_without_row(learned))
         return Prepared(sequence, tuple(learned), len(batch.bundles), displaced)
 
     def write(
@@ -233,7 +233,7 @@ class Applier:
         changed = pass_.changed_rows()
         if changed or gone:
             self._check()  # whoever sleeps until another one leads stops here
-            later = self._assets.replace(
+            later = self._rows.replace(
                 changed, delete=gone, not_after=prepared.sequence
             )
             if later > self._live.sequence:

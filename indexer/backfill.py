@@ -14,9 +14,9 @@ from catalog.models.ids import RootKey
 from catalog.repositories.base import RecordReader, RootId
 from indexer.apply import AppliedBatch, Applier
 from indexer.batching import AdaptiveSize
-from indexer.checkpoint import LiveSet
 from indexer.documents import PassMode, Prepared
 from indexer.health import Health
+from indexer.live import LiveSet
 from indexer.pipeline import Pipeline
 from indexer.ports import MakePool
 from indexer.progress import BuildProgress
@@ -110,7 +110,14 @@ class Backfill:
 
     def forget(self) -> None:
         """Anything may have been applied since: read the next chunk again."""
-        self._discard()
+        if self._ahead is None:
+            return
+        self._ahead.cancel()
+        if not self._ahead.cancelled():
+            self._ahead.exception()
+        # What is on its way was read from behind the cursor that will be saved.
+        self._pipeline.finish()
+        self._ahead = None
 
     def step(self, *, is_busy: bool) -> bool:
         """Write one chunk.
@@ -157,15 +164,6 @@ class Backfill:
             prepared=chunk.prepared,
         )
         return False
-
-    def _discard(self) -> None:
-        if self._ahead is not None:
-            self._ahead.cancel()
-            if not self._ahead.cancelled():
-                self._ahead.exception()
-            # What is on its way was read from behind the cursor that will be saved.
-            self._pipeline.finish()
-        self._ahead = None
 
     def _read(self, after: RootId | None, limit: int) -> _Chunk | None:
         def read() -> _Chunk | None:

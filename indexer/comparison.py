@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from typing_extensions import override
+
 from catalog.models.ids import RootKey
 from catalog.repositories.base import RootId, RowProof
 from indexer.batching import slices
-from indexer.checkpoint import Target
+from indexer.live import Target
 
 MISSING, GHOST, STALE = "missing", "ghost", "stale"
 """Kinds of difference: not there, there for no reason, there with other content."""
@@ -86,6 +88,35 @@ class Suspects:
     def __len__(self) -> int:
         """How much there is to look at again."""
         return len(self.root_keys) + len(self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What differs.
+
+    Attributes:
+        roots: Whose documents are missing or stale.
+        ghosts: Root keys of documents that nothing accounts for.
+        ghost_tags: Ids of tag documents that no asset bears.
+        kinds: How many differences there are by kind.
+        samples: Some of them, readable.
+    """
+
+    roots: tuple[RootId, ...] = ()
+    ghosts: tuple[RootKey, ...] = ()
+    ghost_tags: tuple[str, ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    samples: tuple[str, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing differs."""
+        return not self.roots and not self.ghosts and not self.ghost_tags
+
+    @override
+    def __str__(self) -> str:
+        parts = [f"{len(self.roots)} roots", f"{len(self.ghosts)} ghosts"]
+        return ", ".join([*parts, f"{len(self.ghost_tags)} ghost tags"])
 
 
 def differences(

@@ -9,7 +9,7 @@ import random
 import threading
 from collections.abc import Callable
 
-from catalog.errors import DependencyError, FencedError
+from catalog.errors import FencedError
 from indexer.findings import Findings
 from indexer.health import Health
 from indexer.heartbeat import Heartbeat
@@ -19,9 +19,8 @@ from indexer.intake_directory import DirectoryHints
 from indexer.intake_events import EventIntake
 from indexer.leadership import Leadership
 from indexer.ports import Ports
-from indexer.reconcile import IndexReconciler
-from indexer.reconciling import Reconciling
-from indexer.retry import backoff_seconds
+from indexer.reconcile_index import IndexReconciler
+from indexer.reconcile_passes import Reconciling
 from indexer.sweeps import Sweeps
 from indexer.term import Term
 
@@ -92,7 +91,7 @@ class Tenure:
             workers=LOOKS_AT_ONCE,
         )
         comparison = IndexReconciler(
-            assets=ports.assets,
+            rows=ports.rows,
             admin=ports.index_admin,
             records=ports.records,
             dead_letters=ports.dead_letters,
@@ -166,7 +165,7 @@ class Tenure:
         ]
         for thread in threads:
             thread.start()
-        self._start_schedule()
+        self._schedule.start()
         self._term.stop.wait()
         self._schedule.stop()
         deadline = self._ports.clock.monotonic() + DRAIN_SECONDS
@@ -181,22 +180,6 @@ class Tenure:
             raise self._failure
         if left and not stop.is_set():
             raise LoopLeftBehindError(", ".join(left))
-
-    def _start_schedule(self) -> None:
-        """Start the sweeps as soon as MongoDB answers."""
-        attempt = 0
-        while not self._term.stop.is_set():
-            try:
-                self._schedule.start()
-            except DependencyError as exc:
-                log.info("no schedule yet", extra={"error": str(exc)})
-                pause = backoff_seconds(attempt, self._jitter())
-                self._ports.clock.wait(self._term.stop, pause)
-                attempt += 1
-            except FencedError:
-                self._term.stop.set()
-            else:
-                return
 
     def _supervised(self, name: str, loop: Callable[[], None]) -> None:
         try:

@@ -16,8 +16,8 @@ from catalog.search.base import Document, IndexWriter, LineResult
 from catalog.search.projection import documents_of, minimal_document, row_of
 from indexer.batching import unique_by
 from indexer.bulk import Bulk, Refused
-from indexer.checkpoint import LiveSet, Target
 from indexer.learning import Learned
+from indexer.live import LiveSet, Target
 
 log = logging.getLogger(__name__)
 

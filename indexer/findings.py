@@ -10,12 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from indexer.checkpoint import LiveSet, Target
-from indexer.comparison import Suspects
-from indexer.reconcile import IndexReconciler
+from indexer.comparison import Suspects, Verdict
+from indexer.live import LiveSet, Target
+from indexer.reconcile_index import IndexReconciler
 from indexer.repair import Repair
 from indexer.steady import Steady
-from indexer.verify import Verdict
 
 log = logging.getLogger(__name__)
 

@@ -15,16 +15,17 @@ from catalog.repositories.index_state import (
     Change,
     ChangeFeed,
     ChangeKind,
+    DirtyReason,
     DirtyRepository,
     DirtyRoot,
 )
 from indexer.apply import Applier
 from indexer.batching import Echoes, identity_of, slices, unique_by
 from indexer.capture import Capture, Captured
-from indexer.checkpoint import LiveSet
 from indexer.documents import FORCED, LIVE
 from indexer.findings import Mender
 from indexer.health import Health
+from indexer.live import LiveSet
 from indexer.pipeline import Pipeline, Settled
 from indexer.repair import Repair
 from indexer.requests import RequestDesk
@@ -46,8 +47,6 @@ SPILL_BELOW, SPILL_UNTIL = 0.25, 0.5
 roots) until the second is reached, so that our position never falls off."""
 
 _DUE_ROOTS = 200
-
-SPILLED = "spilled"
 
 
 class Follower:
@@ -255,11 +254,15 @@ class Follower:
                 unique_by((one.root for one in due), identity_of),
                 recheck=True,
                 # Rows may say that all is well: what drifted is written in any case.
-                mode=FORCED if any(one.reason == "drift" for one in due) else LIVE,
+                mode=FORCED
+                if any(one.reason == DirtyReason.DRIFT for one in due)
+                else LIVE,
             )
             self._rollout.touch(batch.root_keys)
         if self._has_spilled and not self._is_spilling:
-            self._has_spilled = self._steady.run(lambda: self._dirty.count(SPILLED)) > 0
+            self._has_spilled = (
+                self._steady.run(lambda: self._dirty.count(DirtyReason.SPILLED)) > 0
+            )
             self._live.hold_settled(is_held=self._has_spilled)
 
     def _rescan(self) -> None:
@@ -294,7 +297,7 @@ class Follower:
         self._live.hold_settled(is_held=True)
         now = self._clock.now()
         for part in slices(roots, MAX_ROOTS):
-            marks = [DirtyRoot(root, now, reason=SPILLED) for root in part]
+            marks = [DirtyRoot(root, now, reason=DirtyReason.SPILLED) for root in part]
             self._steady.run(lambda: self._dirty.mark(marks))  # noqa: B023
 
     # --- history lost --------------------------------------------------------------
@@ -314,6 +317,10 @@ class Follower:
         self._rescan()
         self._steady.run(self._live.repaired)
         self._health.enter(self._live.newest.state)
+
+
+def _has_drifted(due: Iterable[DirtyRoot]) -> bool:
+    return any(one.reason == DirtyReason.DRIFT for one in due)
 
 
 def _nothing(_: object) -> None:

@@ -6,12 +6,13 @@ import threading
 from catalog.errors import CatalogError, DependencyError, NotFoundError
 from catalog.repositories.index_state import (
     BUILDING,
+    DirtyReason,
     Generation,
     GenerationState,
     IndexRequest,
 )
-from indexer.checkpoint import target_of
 from indexer.health import Health
+from indexer.live import target_of
 from indexer.ports import Ports
 from indexer.term import Term
 
@@ -22,8 +23,6 @@ _COUNT_SECONDS = 5.0
 _ABSENCES = 2
 """Counts in a row that must miss an index before it is taken for lost: an engine that
 has just started may not know its indexes for a moment."""
-
-DRIFT, SPILLED = "drift", "spilled"
 
 
 class Heartbeat:
@@ -56,7 +55,7 @@ class Heartbeat:
         if now - self._counted_at >= _COUNT_SECONDS:
             self._counted_at = now
             self._count()
-        drift = ports.dirty.count(DRIFT)
+        drift = ports.dirty.count(DirtyReason.DRIFT)
         self._health.drift(drift, ports.reconciles.drift_total())
         ports.index_status.write(
             self._health.status(
@@ -64,7 +63,7 @@ class Heartbeat:
                 dead_letters=ports.dead_letters.count(),
                 documents=self._documents,
                 beat_at=ports.clock.now(),
-                spilled=ports.dirty.count(SPILLED),
+                spilled=ports.dirty.count(DirtyReason.SPILLED),
             )
         )
 

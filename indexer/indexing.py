@@ -2,10 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from catalog.errors import FencedError, NotFoundError
+from catalog.errors import DependencyRejectedError, FencedError, NotFoundError
+from catalog.models.ids import RootKey
 from catalog.repositories.index_state import (
     BUILDING,
     Generation,
@@ -16,15 +17,15 @@ from catalog.search.schema import FIELDS, schema_hash
 from indexer.apply import Applier
 from indexer.batching import Echoes
 from indexer.capture import Capture
-from indexer.checkpoint import LiveSet, target_of
 from indexer.findings import Findings, Mender
 from indexer.follow import Follower
 from indexer.health import Health
 from indexer.learning import Learner
+from indexer.live import LiveSet, target_of
 from indexer.marks import Marks
 from indexer.pipeline import Pipeline
 from indexer.ports import Ports
-from indexer.reconcile import IndexReconciler
+from indexer.reconcile_index import IndexReconciler
 from indexer.repair import Repair
 from indexer.requests import RequestDesk, SweepRunner
 from indexer.rollout import Rollout, new_generation
@@ -96,7 +97,6 @@ class Indexing:
 
         Raises:
             FencedError: Another process leads now.
-            ConflictError: An index bears the name of an alias, and hides it.
         """
         try:
             self._steady.run(self._ports.ensure_indexes)
@@ -117,6 +117,9 @@ class Indexing:
     def _take_over(self) -> LiveSet:
         """Find what is alive, drop what is of no use, begin what is needed."""
         ports = self._ports
+        if shadows := ports.index_admin.shadowed_aliases():
+            problem = f"{', '.join(shadows)}: an index bears this name of an alias"
+            raise DependencyRejectedError("typesense", f"{problem}; drop or rename it")
         every = ports.generations.all()
         alive = [g for g in every if g.state is not GenerationState.DROPPED]
         gone = self._gone(alive)
@@ -235,7 +238,7 @@ class Indexing:
         applier = Applier(
             live=live,
             records=ports.records,
-            assets=ports.assets,
+            rows=ports.rows,
             writer=ports.index_writer,
             learner=learner,
             marks=marks,
@@ -257,13 +260,21 @@ class Indexing:
         self, live: LiveSet, applier: Applier, started_at: int
     ) -> tuple[Rollout, Pipeline, Follower]:
         ports, steady, health = self._ports, self._steady, self._health
+
+        # The parts know of one another; these two close the circle.
+        def on_written(root_keys: Sequence[RootKey]) -> None:
+            rollout.touch(root_keys)
+
+        def told(generation: Generation, failure: str | None) -> None:
+            desk.generation_done(generation, failure)
+
         pipeline = Pipeline(
             applier=applier,
             live=live,
             steady=steady,
             health=health,
             make_pool=ports.make_pool,
-            on_written=lambda keys: rollout.touch(keys),  # noqa: PLW0108  (made below)
+            on_written=on_written,
         )
         repair = Repair(
             records=ports.records,
@@ -273,14 +284,6 @@ class Indexing:
             applier=applier,
             steady=steady,
             health=health,
-        )
-        desk = RequestDesk(
-            requests=ports.index_requests,
-            live=live,
-            dirty=ports.dirty,
-            dead_letters=ports.dead_letters,
-            steady=steady,
-            clock=ports.clock,
         )
         rollout = Rollout(
             live=live,
@@ -300,9 +303,18 @@ class Indexing:
             rollback_window=ports.rollback_window,
             list_store=self._list_store,
             after_first=self._make_late_indexes,
-            told=desk.generation_done,
+            told=told,
         )
-        desk.open(rollout, self._sweeps)
+        desk = RequestDesk(
+            requests=ports.index_requests,
+            live=live,
+            dirty=ports.dirty,
+            dead_letters=ports.dead_letters,
+            rollout=rollout,
+            sweeps=self._sweeps,
+            steady=steady,
+            clock=ports.clock,
+        )
         follower = Follower(
             feed=ports.feed,
             records=ports.records,

@@ -53,11 +53,6 @@ class LeaderTerm:
             self.end(NOT_RENEWED)
             raise FencedError(f"epoch {self.epoch}: the term is over")
 
-    def step_down(self, reason: str) -> None:
-        """Have the work end in order and the lease given back."""
-        log.warning("stepping down", extra={"epoch": self.epoch, "reason": reason})
-        self.stop.set()
-
     def extend(self, lease: Lease, trusted_until: float) -> None:
         """Trust a renewed lease; a term that is over stays over."""
         self._lease = lease

@@ -1,19 +1,23 @@
 """Notes about roots: what must be looked at again, and what can't be indexed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from catalog.clock import Clock
 from catalog.models.ids import RootKey
 from catalog.repositories.index_state import (
     DeadLetter,
     DeadLetterRepository,
+    DirtyReason,
     DirtyRepository,
     DirtyRoot,
+    LetterQuery,
 )
 from indexer.documents import Refusal
 from indexer.learning import Learned
 from indexer.retry import recheck_delay
 from indexer.stored import EXTRACTOR
+
+_LETTERS_AT_ONCE = 1_000
 
 
 class Marks:
@@ -121,14 +125,52 @@ class Marks:
         )
 
 
-def _why_again(one: Learned) -> str | None:
+def redrive(
+    query: LetterQuery,
+    *,
+    dead_letters: DeadLetterRepository,
+    dirty: DirtyRepository,
+    clock: Clock,
+    check: Callable[[], None],
+) -> int:
+    """Have what could not be indexed looked at again, page by page.
+
+    Args:
+        query: Which dead letters.
+        dead_letters: All of them.
+        dirty: Where their roots are marked.
+        clock: Tells when.
+        check: Called before each effect.
+
+    Returns:
+        How many roots were marked.
+
+    Raises:
+        DependencyError: Repeat it, if that is retryable; what was marked stays so.
+    """
+    count, token = 0, None
+    while True:
+        page = dead_letters.page(_LETTERS_AT_ONCE, query, token)
+        tried = dirty.attempts([letter.root for letter in page.items])
+        check()
+        now = clock.now()
+        dirty.mark(
+            DirtyRoot(one.root, now, tried.get(one.letter_id, 0), DirtyReason.REDRIVE)
+            for one in page.items
+        )
+        count, token = count + len(page.items), page.next_token
+        if token is None:
+            return count
+
+
+def _why_again(one: Learned) -> DirtyReason | None:
     """Why a root must be looked at again although nothing of it may change."""
     if one.is_unsettled:
-        return "storage does not answer"
+        return DirtyReason.UNSETTLED
     if one.description.missing:
-        return "missing object"
+        return DirtyReason.MISSING
     if one.bundle.shadowed_by is not None:
         # The newer record may vanish before the index has ever known of it; then
         # nothing leads from its deletion to this one.
-        return "superseded"
+        return DirtyReason.SUPERSEDED
     return None

@@ -13,9 +13,9 @@ from catalog.errors import DependencyError
 from catalog.models.ids import RootKey
 from catalog.repositories.base import RootId
 from indexer.apply import AppliedBatch, Applier
-from indexer.checkpoint import LiveSet
 from indexer.documents import FORCED, DocumentPass, FuseBlownError, PassMode, Prepared
 from indexer.health import Health
+from indexer.live import LiveSet
 from indexer.ports import MakePool
 from indexer.steady import Steady
 

@@ -5,13 +5,14 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from catalog.clock import Clock
 from catalog.repositories.base import (
-    AssetRepository,
     ExtractionRepository,
     ObjectRepository,
     RecordReader,
+    RowRepository,
 )
 from catalog.repositories.index_control import (
     LeaseRepository,
@@ -31,6 +32,14 @@ from catalog.storage.base import ObjectEventQueue, ObjectStore
 
 MakePool = Callable[[int, str], Executor]
 """Makes an executor of so many threads, named so."""
+
+
+class Answered(Protocol):
+    """Told what came of something that was asked for; by any thread."""
+
+    def __call__(self, outcome: str, *, is_done: bool) -> None:
+        """Tell it as one sentence, and whether it was done."""
+        ...
 
 
 def thread_pool(workers: int, name: str) -> Executor:
@@ -58,7 +67,7 @@ class Ports:
     """
 
     clock: Clock
-    assets: AssetRepository
+    rows: RowRepository
     objects: ObjectRepository
     extractions: ExtractionRepository
     records: RecordReader

@@ -7,7 +7,7 @@ from uuid import uuid4
 from catalog.clock import Clock
 from catalog.errors import CatalogError
 from catalog.repositories.index_control import ReconcileReport, ReconcileRepository
-from indexer.verify import Verdict
+from indexer.comparison import Verdict
 
 log = logging.getLogger(__name__)
 

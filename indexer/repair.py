@@ -12,11 +12,11 @@ from catalog.repositories.base import RecordReader, RootId
 from catalog.search.base import IndexAdmin, IndexWriter
 from indexer.apply import AppliedBatch, Applier
 from indexer.batching import AdaptiveSize, slices
-from indexer.checkpoint import LiveSet, Target
+from indexer.comparison import Verdict
 from indexer.documents import FORCED
 from indexer.health import Health
+from indexer.live import LiveSet, Target
 from indexer.steady import Steady
-from indexer.verify import Verdict
 
 log = logging.getLogger(__name__)
 

@@ -5,34 +5,35 @@ by the next one; every action can be begun twice without harm.
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from catalog.clock import Clock
-from catalog.errors import CatalogError, ConflictError, DependencyError, FencedError
+from catalog.errors import (
+    CatalogError,
+    ConflictError,
+    DependencyRejectedError,
+    FencedError,
+)
 from catalog.repositories.index_state import (
     DeadLetterRepository,
     DirtyRepository,
-    DirtyRoot,
     Generation,
     IndexRequest,
     IndexRequestRepository,
     LetterQuery,
     RequestState,
 )
-from indexer.batching import slices
-from indexer.checkpoint import LiveSet
+from indexer.live import LiveSet
+from indexer.marks import redrive
+from indexer.ports import Answered
 from indexer.rollout import Rollout
 from indexer.steady import Steady
 
 log = logging.getLogger(__name__)
 
-Answered = Callable[[bool, str], None]
-"""Told whether it was done, and what came of it; by any thread."""
-
 _LETTER_FIELDS = frozenset({"letter_id", "stage", "job_id", "text"})
-_MARKED_AT_ONCE = 1_000
 
 
 class SweepRunner(Protocol):
@@ -57,10 +58,23 @@ class RequestDesk:
         live: LiveSet,
         dirty: DirtyRepository,
         dead_letters: DeadLetterRepository,
+        rollout: Rollout,
+        sweeps: SweepRunner,
         steady: Steady,
         clock: Clock,
     ) -> None:
-        """Take nothing yet; see ``open`` for who does the work."""
+        """Take nothing yet.
+
+        Args:
+            requests: What is asked.
+            live: The live generations.
+            dirty: Where roots are marked.
+            dead_letters: What can be tried again.
+            rollout: Builds and swaps generations.
+            sweeps: Does what needs a thread of its own.
+            steady: Retries.
+            clock: Tells the time.
+        """
         self._requests = requests
         self._live = live
         self._dirty = dirty
@@ -68,13 +82,9 @@ class RequestDesk:
         self._steady = steady
         self._clock = clock
         self._mine: set[str] = set()
-        self._rollout: Rollout | None = None
-        self._sweeps: SweepRunner | None = None
+        self._rollout = rollout
+        self._sweeps = sweeps
         self._must_rescan = False
-
-    def open(self, rollout: Rollout, sweeps: SweepRunner) -> None:
-        """From now on these do the work."""
-        self._rollout, self._sweeps = rollout, sweeps
 
     def look(self) -> bool:
         """Take what waits; returns whether everything is to be looked at again."""
@@ -84,21 +94,15 @@ class RequestDesk:
         must, self._must_rescan = self._must_rescan, False
         return must
 
-    def generation_done(
-        self,
-        generation: Generation,
-        is_serving: bool,  # noqa: FBT001  (a callback)
-        why: str,
-    ) -> None:
+    def generation_done(self, generation: Generation, failure: str | None) -> None:
         """A generation serves, or was given up: whoever asked for it is told."""
-        if generation.request_id is None:
+        request_id = generation.request_id
+        if request_id is None:
             return
-        text = f"Generation {generation.number} serves." if is_serving else why
-        request = self._steady.run(
-            lambda: self._requests.find(generation.request_id or "")
-        )
+        request = self._steady.run(lambda: self._requests.find(request_id))
         if request is not None:
-            self._answer(request, is_done=is_serving, outcome=text)
+            outcome = failure or _serves(generation)
+            self._answer(request, outcome, is_done=failure is None)
 
     # --- each action ---------------------------------------------------------------
 
@@ -113,59 +117,62 @@ class RequestDesk:
         self._steady.run(lambda: self._requests.update(started))
         try:
             self._do(started)
-        except (FencedError, DependencyError):
+        except FencedError:
             raise
         except (ConflictError, ValueError, TypeError) as exc:
-            self._answer(started, is_done=False, outcome=str(exc))
+            self._answer(started, str(exc), is_done=False)
 
     def _do(self, request: IndexRequest) -> None:
-        assert self._rollout is not None  # noqa: S101  (open was called)
-        assert self._sweeps is not None  # noqa: S101
         arguments = dict(request.arguments)
-
-        def answered(is_done: bool, outcome: str) -> None:  # noqa: FBT001
-            self._answer(request, is_done=is_done, outcome=outcome)
-
+        answered = partial(self._answer, request)
         match request.action:
             case "reindex":
-                self._reindex(request, self._rollout)
+                self._reindex(request)
             case "rollback":
-                answered(True, self._rollout.roll_back())  # noqa: FBT003
+                answered(self._rollout.roll_back(), is_done=True)
             case "reconcile":
                 self._sweeps.reconcile(arguments, answered)
             case "rescan":
                 self._must_rescan = True
-                answered(True, "Everything is looked at again.")  # noqa: FBT003
+                answered("Everything is looked at again.", is_done=True)
             case "redrive":
-                answered(True, self._redrive(arguments))  # noqa: FBT003
+                answered(self._redrive(arguments), is_done=True)
             case "run":
                 self._sweeps.run(str(arguments.get("sweep")), answered)
             case _:
                 message = f"The indexer does not know the action {request.action!r}."
                 raise ValueError(message)
 
-    def _reindex(self, request: IndexRequest, rollout: Rollout) -> None:
+    def _reindex(self, request: IndexRequest) -> None:
         building = self._live.building
         if building is not None and building.request_id == request.request_id:
             return  # a dead leader began it, and it goes on
         served = self._live.serving
         if served is not None and served.request_id == request.request_id:
-            outcome = f"Generation {served.number} serves."
-            self._answer(request, is_done=True, outcome=outcome)
+            self._answer(request, _serves(served), is_done=True)
             return
         reason = str(request.arguments.get("reason", "asked"))
-        rollout.begin(reason, request.request_id)
+        self._rollout.begin(reason, request.request_id)
 
     def _redrive(self, arguments: dict[str, Any]) -> str:
         wanted = {k: v for k, v in arguments.items() if k in _LETTER_FIELDS and v}
-        roots = list(self._dead_letters.roots(LetterQuery(**wanted)))
-        now = self._clock.now()
-        for part in slices(roots, _MARKED_AT_ONCE):
-            marks = [DirtyRoot(root, now, reason="redrive") for root in part]
-            self._steady.run(lambda: self._dirty.mark(marks))  # noqa: B023
-        return f"{len(roots)} roots are looked at again."
 
-    def _answer(self, request: IndexRequest, *, is_done: bool, outcome: str) -> None:
+        def attempt() -> int:
+            try:
+                return redrive(
+                    LetterQuery(**wanted),
+                    dead_letters=self._dead_letters,
+                    dirty=self._dirty,
+                    clock=self._clock,
+                    check=lambda: None,  # ``Steady.run`` does
+                )
+            except DependencyRejectedError as exc:
+                # The question is refused, and always will be: the asker's trouble.
+                raise ValueError(str(exc)) from exc
+
+        return f"{self._steady.run(attempt)} roots are looked at again."
+
+    def _answer(self, request: IndexRequest, outcome: str, *, is_done: bool) -> None:
         state = RequestState.DONE if is_done else RequestState.FAILED
         finished = replace(
             request, state=state, outcome=outcome, finished_at=self._clock.now()
@@ -176,3 +183,7 @@ class RequestDesk:
         except CatalogError as exc:  # it is done again by the next leader
             log.warning("an answer was lost", extra={"error": str(exc)})
             raise
+
+
+def _serves(generation: Generation) -> str:
+    return f"Generation {generation.number} serves."

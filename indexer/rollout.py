@@ -26,22 +26,23 @@ from catalog.search.generation import parse_physical
 from catalog.search.schema import schema_hash
 from indexer.apply import Applier
 from indexer.backfill import Backfill
-from indexer.checkpoint import LiveSet, target_of
+from indexer.comparison import Verdict
 from indexer.health import Health
+from indexer.live import LiveSet, target_of
 from indexer.pipeline import Pipeline
 from indexer.ports import MakePool
 from indexer.progress import build_progress
 from indexer.repair import Repair
 from indexer.steady import Steady
-from indexer.verify import Verdict, Verifier
+from indexer.verify import Verifier
 
 log = logging.getLogger(__name__)
 
 _ROUNDS = 3
 """How often a generation may differ from the read model before it is given up."""
 
-Told = Callable[[Generation, bool, str], None]
-"""Told of a generation that serves now, or was given up; and why."""
+Told = Callable[[Generation, str | None], None]
+"""Told of a generation that serves now (``None``), or why it was given up."""
 
 
 class Rollout:
@@ -113,6 +114,7 @@ class Rollout:
         self._goal: int | None = None
         self._rounds = 0
         self._filled: list[int] | None = None
+        self._is_uninterrupted = False
 
     # --- from outside --------------------------------------------------------------
 
@@ -249,7 +251,7 @@ class Rollout:
     def give_up(self, generation: Generation, why: str) -> None:
         """Drop a generation that will never serve, and say so."""
         self._stop_building()
-        self._told(generation, False, why)  # noqa: FBT003  (a callback's argument)
+        self._told(generation, why)
         self.drop(generation, why)
 
     # --- the states ----------------------------------------------------------------
@@ -300,8 +302,6 @@ class Rollout:
             is_fresh=is_fresh,
         )
 
-    _is_uninterrupted = False
-
     def _catch_up(self, generation: Generation) -> None:
         if self._goal is None:
             self._goal = self._steady.run(self._feed.current).cluster_time
@@ -321,12 +321,10 @@ class Rollout:
             if filled == self._counts(target.assets, target.segments):
                 self._promote(generation)
                 return
-        if not self._verifier.is_at(target):
-            self._verifier.start(target)
-        if not self._verifier.is_done:
+        if not self._verifier.is_done(target):
             return
         self._pipeline.finish()  # from here on nothing is on its way
-        verdict = self._steady.run(self._verifier.verdict)
+        verdict = self._steady.run(lambda: self._verifier.verdict(target))
         if verdict.is_clean:
             self._promote(generation)
             return
@@ -371,7 +369,7 @@ class Rollout:
             )
         self._steady.run(lambda: self._live.change_all(changes))
         log.info("generation serves", extra={"n": generation.number})
-        self._told(generation, True, "")  # noqa: FBT003  (a callback's argument)
+        self._told(generation, None)
         self._tell_health()
         self._after_first()
         self.retire_due()

@@ -31,15 +31,13 @@ from catalog.repositories.index_control import (
     SweepOutcome,
     SweepRecord,
 )
+from indexer.ports import Answered
 from indexer.steady import StoppedError
 from indexer.sweep_plan import Sweep, first_run, next_run, taken_up
 from indexer.sweep_run import Run
 from indexer.term import Term
 
 log = logging.getLogger(__name__)
-
-Answered = Callable[[bool, str], None]
-"""Told whether a run was done, and what came of it."""
 
 _READ_AGAIN_SECONDS = 1.0
 _PLANNING = "(planning)"
@@ -327,6 +325,6 @@ class Schedule:
 
     def _answer(self, answered: Answered, outcome: SweepOutcome, detail: str) -> None:
         try:
-            answered(outcome is SweepOutcome.DONE, detail)
+            answered(detail, is_done=outcome is SweepOutcome.DONE)
         except CatalogError as exc:  # asked again of the next leader
             log.warning("an answer was lost", extra={"error": str(exc)})

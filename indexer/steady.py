@@ -11,9 +11,9 @@ from catalog.errors import CatalogError, DependencyError, HistoryLostError
 from catalog.repositories.base import RootId
 from catalog.search.base import IndexWriter
 from indexer.apply import AppliedBatch, Applier
-from indexer.checkpoint import LiveSet, Target
 from indexer.documents import FORCED, LIVE, FuseBlownError, PassMode
 from indexer.health import Health
+from indexer.live import LiveSet, Target
 from indexer.retry import backoff_seconds
 
 log = logging.getLogger(__name__)

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 from catalog.repositories.index_control import ReconcileReport
-from catalog.repositories.index_state import DirtyRoot, IndexRequest
+from catalog.repositories.index_state import IndexRequest, LetterQuery
 from indexer.intake import Intake
-from indexer.ports import Ports
+from indexer.marks import redrive
+from indexer.ports import Answered, Ports
 from indexer.reconcile_book import told
-from indexer.reconciling import Reconciling
-from indexer.requests import Answered
+from indexer.reconcile_passes import Reconciling
 from indexer.schedule import Schedule
 from indexer.sweep_plan import Sweep
 from indexer.sweep_run import Run
@@ -32,7 +32,6 @@ _STORE, _INDEX, _RECORD = "store", "index", "record"
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _NIGHT = time(3)
 _SOON = timedelta(minutes=5)
-_LETTERS_AT_ONCE = 1_000
 
 
 class Sweeps:
@@ -137,7 +136,8 @@ class Sweeps:
         """See ``SweepRunner.run``."""
         if not self.schedule.run_now(sweep, answered=answered):
             known = ", ".join(sorted(self.schedule.names))
-            answered(False, f"There is no sweep {sweep!r}; there are {known}.")  # noqa: FBT003
+            problem = f"There is no sweep {sweep!r}; there are {known}."
+            answered(problem, is_done=False)
 
     def reconcile(self, arguments: dict[str, Any], answered: Answered) -> None:
         """See ``SweepRunner.reconcile``; kinds that don't hinder one another at once.
@@ -152,7 +152,8 @@ class Sweeps:
         unknown = [kind for kind in named if kind not in SWEEP_OF_KIND]
         if unknown:
             known = ", ".join(SWEEP_OF_KIND)
-            answered(False, f"kinds: {unknown[0]!r} is not one of {known}.")  # noqa: FBT003
+            problem = f"kinds: {unknown[0]!r} is not one of {known}."
+            answered(problem, is_done=False)
             return
         together = _Together(list(named), answered)
         for kind in named:
@@ -181,20 +182,14 @@ class Sweeps:
         return f"{self._intake.forget_tombstones()} tombstones were forgotten."
 
     def _redrive(self, run: Run) -> str:
-        """Have everything that could not be indexed looked at again, page by page."""
-        dirty, count, token = self._ports.dirty, 0, None
-        while True:
-            run.check()
-            page = self._ports.dead_letters.page(_LETTERS_AT_ONCE, page_token=token)
-            tried = dirty.attempts([letter.root for letter in page.items])
-            now = self._ports.clock.now()
-            dirty.mark(
-                DirtyRoot(letter.root, now, tried.get(letter.letter_id, 0), "redrive")
-                for letter in page.items
-            )
-            count, token = count + len(page.items), page.next_token
-            if token is None:
-                return f"{count} roots are looked at again."
+        count = redrive(
+            LetterQuery(),
+            dead_letters=self._ports.dead_letters,
+            dirty=self._ports.dirty,
+            clock=self._ports.clock,
+            check=run.check,
+        )
+        return f"{count} roots are looked at again."
 
     def _reindex(self, run: Run) -> str:
         run.check()
@@ -219,7 +214,7 @@ class _Together:
         self._lock = Lock()
 
     def answer_of(self, kind: str) -> Answered:
-        def answered(is_done: bool, outcome: str) -> None:  # noqa: FBT001
+        def answered(outcome: str, *, is_done: bool) -> None:
             with self._lock:
                 self._answers[kind] = (is_done, outcome)
                 self._left.discard(kind)
@@ -230,7 +225,8 @@ class _Together:
                     f"{name}: {text}"
                     for name, (_, text) in zip(self._kinds, answers, strict=True)
                 ]
-                self._answered(all(is_done for is_done, _ in answers), " ".join(texts))
+                is_all_done = all(is_done for is_done, _ in answers)
+                self._answered(" ".join(texts), is_done=is_all_done)
 
         return answered
 

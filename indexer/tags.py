@@ -15,7 +15,7 @@ from catalog.repositories.base import RecordReader, RootId
 from catalog.search.base import Document, IndexWriter
 from catalog.search.projection import tag_document, tag_document_id
 from catalog.search.values import tag_key
-from indexer.checkpoint import Target
+from indexer.live import Target
 
 MAX_KNOWN = 100_000
 """Tags whose state in the index is remembered; beyond, the record is asked again."""

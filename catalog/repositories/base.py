@@ -121,8 +121,8 @@ class RecordBatch:
     bundles: tuple[RootBundle, ...]
 
 
-class RecordReader(Protocol):
-    """Reads what lies under roots, majority-committed."""
+class RootReader(Protocol):
+    """Finds roots, and reads what lies under them."""
 
     def read(self, roots: Sequence[RootId], *, not_before: int = 0) -> RecordBatch:
         """Read everything under these roots.
@@ -138,6 +138,14 @@ class RecordReader(Protocol):
             DependencyUnavailableError: retryable.
         """
         ...
+
+    def roots_of_jobs(self, job_ids: Iterable[JobId]) -> tuple[RootId, ...]:
+        """Find the roots of these jobs, duplicates included."""
+        ...
+
+
+class RecordReader(RootReader, Protocol):
+    """Reads what lies under roots, majority-committed."""
 
     def scan(
         self, after: RootId | None, limit: int, *, until: RootId | None = None
@@ -159,10 +167,6 @@ class RecordReader(Protocol):
 
     def orphans(self, limit: int) -> tuple[RootId, ...]:
         """List roots that the read model holds and that no job record bears."""
-        ...
-
-    def roots_of_jobs(self, job_ids: Iterable[JobId]) -> tuple[RootId, ...]:
-        """Find the roots of these jobs, duplicates included."""
         ...
 
     def roots_of_keys(self, keys: Iterable[ObjectKey]) -> tuple[RootId, ...]:
@@ -208,16 +212,6 @@ class RecordReader(Protocol):
 
 class ObjectRepository(Protocol):
     """Records of ``objects``."""
-
-    def record(self, objects: Iterable[StoredObject]) -> int:
-        """Set states seen by looking (HEAD, listing); returns how many changed.
-
-        An unchanged state (same etag, size, state) is not written, so that no change
-        event arises. A record whose sequencer is newer wins (compare-and-set), and so
-        does one whose look began later (``checked_at``). ``settle`` knows better
-        which look was the later one, for those who read before they look.
-        """
-        ...
 
     def record_id(self, known: StoredObject) -> Any:  # noqa: ANN401  (any BSON value)
         """``_id`` of an object's record, as ``Change.record_id`` tells it."""
@@ -372,7 +366,7 @@ class TagUse:
 
 
 class AssetRepository(Protocol):
-    """The read model ``assets``."""
+    """The read model ``assets``, as lists, by-id reads and degraded search ask it."""
 
     def page(self, query: AssetQuery) -> Page[AssetView]:
         """Read one page; pages never overlap; access is part of the query.
@@ -399,6 +393,10 @@ class AssetRepository(Protocol):
     ) -> tuple[AssetView, ...]:
         """Visible assets whose case-folded name starts so, for degraded suggest."""
         ...
+
+
+class RowRepository(Protocol):
+    """The read model ``assets`` as the indexer writes it, and what its rows prove."""
 
     def replace(
         self,

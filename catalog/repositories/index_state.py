@@ -4,7 +4,7 @@ Everything here lives in records named ``index_…``; losing it costs a rebuild,
 user data.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -80,12 +80,16 @@ class ChangeStream(Protocol):
         ...
 
 
-class ChangeFeed(Protocol):
-    """Opens keys-only change streams over the records that the index is made from."""
+class PositionReader(Protocol):
+    """Tells the time of the server that keeps the record."""
 
     def current(self) -> FeedPosition:
         """The server's present position, for a start from scratch."""
         ...
+
+
+class ChangeFeed(PositionReader, Protocol):
+    """Opens keys-only change streams over the records that the index is made from."""
 
     def oldest(self) -> int:
         """Cluster time of the oldest change that the server still remembers.
@@ -228,13 +232,20 @@ class GenerationRepository(Protocol):
 # --- roots to look at again --------------------------------------------------------
 
 
+class DirtyReason(StrEnum):
+    """Why a root must be looked at again."""
+
+    MISSING = "missing object"
+    UNSETTLED = "storage does not answer"
+    SUPERSEDED = "superseded"
+    REDRIVE = "redrive"
+    DRIFT = "drift"
+    SPILLED = "spilled"
+
+
 @dataclass(frozen=True, slots=True)
 class DirtyRoot:
-    """A root that must be looked at again at ``due_at``.
-
-    ``reason`` is one of ``missing object``, ``storage does not answer``,
-    ``superseded``, ``redrive``, ``drift``, ``spilled``.
-    """
+    """A root that must be looked at again at ``due_at``; see ``DirtyReason``."""
 
     root: RootId
     due_at: datetime
@@ -242,7 +253,15 @@ class DirtyRoot:
     reason: str = ""
 
 
-class DirtyRepository(Protocol):
+class AttemptsReader(Protocol):
+    """Of ``index_dirty`` what is told to people."""
+
+    def attempts(self, roots: Sequence[RootId]) -> Mapping[str, int]:
+        """Attempts so far by root key (hex hash), absent when not dirty."""
+        ...
+
+
+class DirtyRepository(AttemptsReader, Protocol):
     """Records of ``index_dirty``: durable, one per root, repetitions collapse."""
 
     def mark(self, roots: Iterable[DirtyRoot]) -> None:
@@ -251,10 +270,6 @@ class DirtyRepository(Protocol):
 
     def due(self, now: datetime, limit: int) -> tuple[DirtyRoot, ...]:
         """Those whose time has come, oldest first; they stay until ``clear``."""
-        ...
-
-    def attempts(self, roots: Sequence[RootId]) -> Mapping[str, int]:
-        """Attempts so far by root key (hex hash), absent when not dirty."""
         ...
 
     def clear(self, roots: Sequence[RootId]) -> None:
@@ -329,10 +344,6 @@ class DeadLetterRepository(Protocol):
         Raises:
             InvalidQueryError: The page token is not one of ours.
         """
-        ...
-
-    def roots(self, query: LetterQuery) -> Iterator[RootId]:
-        """Roots of all letters that the query means, for a redrive."""
         ...
 
     def count(self) -> int:

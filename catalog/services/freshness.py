@@ -21,7 +21,7 @@ from catalog.freshness import (
     encode_token,
     make_token,
 )
-from catalog.repositories.index_state import ChangeFeed, GenerationRepository
+from catalog.repositories.index_state import GenerationRepository, PositionReader
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class FreshnessService:
 
     def __init__(
         self,
-        feed: ChangeFeed,
+        feed: PositionReader,
         generations: GenerationRepository,
         clock: Clock,
         *,

@@ -40,6 +40,7 @@ from catalog.repositories.mongo.index_state import MongoIndexStatusRepository
 from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.sightings import Recorded, Settled, Sighting
+from tests.fakes.recording import put
 
 NOW = datetime(2025, 11, 27, 20, 0, tzinfo=UTC)
 
@@ -185,19 +186,19 @@ def stored(key: str, **fields: Any) -> StoredObject:  # noqa: ANN401
 def test_an_unchanged_object_is_not_written_again(database: Mongo) -> None:
     objects: ObjectRepository = MongoObjectRepository(database)
 
-    assert objects.record([stored("a/b", checked_at=NOW)]) == 1
-    assert objects.record([stored("a/b", checked_at=NOW + timedelta(1))]) == 0
-    assert objects.record([stored("a/b", etag="e2")]) == 1
+    assert put(objects, [stored("a/b", checked_at=NOW)]) == 1
+    assert put(objects, [stored("a/b", checked_at=NOW + timedelta(1))]) == 0
+    assert put(objects, [stored("a/b", etag="e2")]) == 1
     assert present_under(objects, "s3://bucket", "a/") == {"a/b": "e2"}
 
 
 def test_a_late_event_loses_and_a_look_keeps_the_sequencer(database: Mongo) -> None:
     objects: ObjectRepository = MongoObjectRepository(database)
-    objects.record([stored("a/b", sequencer="02")])
+    put(objects, [stored("a/b", sequencer="02")])
 
-    assert objects.record([stored("a/b", etag="late", sequencer="01")]) == 0
-    assert objects.record([stored("a/b", etag="seen")]) == 1
-    assert objects.record([stored("a/b", etag="late", sequencer="01")]) == 0
+    assert put(objects, [stored("a/b", etag="late", sequencer="01")]) == 0
+    assert put(objects, [stored("a/b", etag="seen")]) == 1
+    assert put(objects, [stored("a/b", etag="late", sequencer="01")]) == 0
     assert present_under(objects, "s3://bucket", "") == {"a/b": "seen"}
 
 
@@ -246,7 +247,7 @@ def test_an_event_that_changes_nothing_still_outdoes_older_looks(
 
 def test_a_record_of_an_earlier_version_can_be_written_over(database: Mongo) -> None:
     objects: ObjectRepository = MongoObjectRepository(database)
-    objects.record([stored("a/b")])
+    put(objects, [stored("a/b")])
     database["objects"].update_one({}, {"$unset": {"revision": ""}})
     read = recorded_at(objects)
 
@@ -256,10 +257,11 @@ def test_a_record_of_an_earlier_version_can_be_written_over(database: Mongo) -> 
 
 def test_a_look_of_before_does_not_undo_a_later_one(database: Mongo) -> None:
     objects: ObjectRepository = MongoObjectRepository(database)
-    objects.record([stored("a/b", etag="later", checked_at=NOW)])
-
     earlier = NOW - timedelta(seconds=1)
-    assert objects.record([stored("a/b", etag="old", checked_at=earlier)]) == 0
+    early = sighted(None, etag="old", checked_at=earlier)
+    put(objects, [stored("a/b", etag="later", checked_at=NOW)])
+
+    assert objects.settle([early]) == Settled(0, (ObjectKey("a/b"),))
     assert recorded_at(objects).state.etag == "later"
 
 
@@ -268,7 +270,7 @@ def test_pages_of_what_is_recorded_follow_the_bytes_of_the_keys(
 ) -> None:
     objects: ObjectRepository = MongoObjectRepository(database)
     names = ["p/z", "p/\u00fc", "p/a b", "p/A", "p/\U0001f600", "p/\ufb01", "q/1"]
-    objects.record([stored(name) for name in names])
+    put(objects, [stored(name) for name in names])
 
     seen: list[str] = []
     after: ObjectKey | None = None
@@ -285,13 +287,14 @@ def test_only_old_tombstones_are_forgotten(database: Mongo) -> None:
     gone = {"state": ObjectState.TOMBSTONE, "etag": None, "size_bytes": None}
     lost = {**gone, "state": ObjectState.MISSING}
     old = NOW - timedelta(days=20)
-    objects.record(
+    put(
+        objects,
         [
             stored("t/old", **gone, checked_at=old),
             stored("t/new", **gone, checked_at=NOW),
             stored("t/missing", **lost, checked_at=old),
             stored("t/there", checked_at=old),
-        ]
+        ],
     )
 
     assert objects.forget_tombstones(NOW - timedelta(days=15)) == 1
@@ -307,7 +310,7 @@ def test_only_present_objects_of_the_prefix_are_listed(database: Mongo) -> None:
         stored("ab/2"),
         stored("a/3", state=ObjectState.MISSING),
     ):
-        objects.record([known])
+        put(objects, [known])
 
     assert present_under(objects, "s3://bucket", "a/") == {"a/1": "e1"}
     assert present_under(objects, "s3://other", "") == {}

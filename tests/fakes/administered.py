@@ -1,6 +1,6 @@
 """What the indexer writes about itself, in memory: for tests of the API."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,6 @@ from catalog.models.page import Page
 from catalog.repositories.base import RootId
 from catalog.repositories.index_control import ReconcileReport, SweepRecord
 from catalog.repositories.index_state import (
-    ChangeStream,
     DeadLetter,
     FeedPosition,
     Generation,
@@ -23,7 +22,7 @@ _OPEN = frozenset({RequestState.WAITING, RequestState.RUNNING})
 
 
 class FakeChangeFeed(Failing):
-    """See ``ChangeFeed``; ``time`` is the server's, in seconds << 32."""
+    """See ``PositionReader``; ``time`` is the server's, in seconds << 32."""
 
     def __init__(
         self, time: int = 1_700_000_000 << 32, replica_set: str = "rs"
@@ -35,12 +34,6 @@ class FakeChangeFeed(Failing):
     def current(self) -> FeedPosition:
         self.check()
         return FeedPosition(None, self.time, "pipeline", self.replica_set)
-
-    def oldest(self) -> int:
-        return 0
-
-    def open(self, position: FeedPosition) -> ChangeStream:
-        raise NotImplementedError
 
 
 class FakeGenerationRepository(Failing):
@@ -130,10 +123,6 @@ class FakeDeadLetterRepository(Failing):
         assert page_token is None
         found = [one for one in self.letters if _fits(one, query or LetterQuery())]
         return Page(tuple(found[:limit]), len(found))
-
-    def roots(self, query: LetterQuery) -> Iterator[RootId]:
-        self.check()
-        return iter([one.root for one in self.letters if _fits(one, query)])
 
     def count(self) -> int:
         self.check()

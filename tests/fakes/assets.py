@@ -1,6 +1,5 @@
 """The read model ``assets`` in memory."""
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -8,9 +7,8 @@ from typing import Any, cast
 from catalog.access import Asker, Scope, access_keys, visible_keys
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetRow, AssetView
-from catalog.models.ids import DocumentId, RootKey
 from catalog.models.page import Page
-from catalog.repositories.base import AssetQuery, FoundAsset, RowProof, TagUse
+from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.search.values import tag_key
 from tests.fakes.failing import Failing
 
@@ -94,29 +92,6 @@ class FakeAssetRepository(Failing):
             if _matches(row, query)
             and row.view["name"].casefold().startswith(prefix.casefold())
         )[:limit]
-
-    def replace(
-        self,
-        rows: Iterable[AssetRow],
-        *,
-        delete: Iterable[DocumentId] = (),
-        not_after: int | None = None,
-    ) -> int:
-        raise NotImplementedError
-
-    def read_rows(self, document_ids: Sequence[DocumentId]) -> tuple[AssetRow, ...]:
-        raise NotImplementedError
-
-    def proofs(self, buckets: range) -> Iterator[RowProof]:
-        raise NotImplementedError
-
-    def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
-        raise NotImplementedError
-
-    def tag_uses(
-        self, only: Sequence[tuple[str, str]] | None = None
-    ) -> Iterator[TagUse]:
-        raise NotImplementedError
 
 
 def _offset(token: str | None) -> int:

@@ -140,7 +140,7 @@ class FakeParts:
             jobs=self.jobs,
             assets=self.assets,
             job_feed=self.job_feed,
-            feed=self.feed,
+            feed=self.feed,  # type: ignore[arg-type]  # the API asks its time only
             generations=self.generations,
             dead_letters=self.dead_letters,
             index_requests=self.index_requests,

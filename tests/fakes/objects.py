@@ -17,10 +17,6 @@ class FakeObjects:
         self.between = between
         self.writes = 0
 
-    def record(self, objects: Iterable[StoredObject]) -> int:
-        self.between()
-        return sum(self._record(state) for state in objects)
-
     def record_id(self, known: StoredObject) -> Any:  # noqa: ANN401
         return known.key
 
@@ -72,18 +68,6 @@ class FakeObjects:
             for key, known in self.known.items()
             if known.state.is_present
         }
-
-    def _record(self, state: StoredObject) -> bool:
-        there = self.known.get(state.key)
-        looked = state.checked_at
-        if there is not None and looked is not None and not state.sequencer:
-            before = there.state.checked_at
-            if before is not None and looked <= before:
-                return False
-        new = decide(Sighting(state, there, is_told=bool(state.sequencer)))
-        if new is not None:
-            self._put(new)
-        return new is not None
 
     def _put(self, state: StoredObject) -> None:
         self.writes += 1

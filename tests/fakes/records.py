@@ -1,12 +1,10 @@
 """The record in memory, read by jobId, and what the indexer notes about it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from hashlib import blake2b
 
-from catalog.models.ids import JobId, ObjectKey, RootKey
+from catalog.models.ids import JobId, RootKey
 from catalog.repositories.base import RecordBatch, RootBundle, RootId
-from catalog.repositories.index_state import DirtyRoot
 from tests.fakes.failing import Failing
 
 
@@ -14,8 +12,8 @@ def root_key(root: RootId) -> RootKey:
     return RootKey(blake2b(repr(root).encode(), digest_size=12).hexdigest())
 
 
-class FakeRecordReader(Failing):
-    """Of ``RecordReader`` what reads by jobId; roots are arranged as bundles."""
+class FakeRootReader(Failing):
+    """See ``RootReader``; roots are arranged as bundles."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,36 +35,9 @@ class FakeRecordReader(Failing):
         self.check()
         return tuple(b.root for one in job_ids for b in self.roots.get(one, ()))
 
-    def scan(
-        self, after: RootId | None, limit: int, *, until: RootId | None = None
-    ) -> tuple[RootId, ...]:
-        raise NotImplementedError
 
-    def last(self) -> RootId | None:
-        raise NotImplementedError
-
-    def count(self) -> int:
-        raise NotImplementedError
-
-    def orphans(self, limit: int) -> tuple[RootId, ...]:
-        raise NotImplementedError
-
-    def roots_of_keys(self, keys: Iterable[ObjectKey]) -> tuple[RootId, ...]:
-        raise NotImplementedError
-
-    def roots_of_changes(
-        self, collection: str, record_ids: Sequence[object]
-    ) -> tuple[RootId, ...]:
-        raise NotImplementedError
-
-    def rows_with_tag(
-        self, owner_key: str, tag_key: str, **excluding: object
-    ) -> frozenset[str]:
-        raise NotImplementedError
-
-
-class FakeDirtyRoots(Failing):
-    """Of ``DirtyRepository`` the attempts."""
+class FakeAttempts(Failing):
+    """See ``AttemptsReader``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,15 +46,3 @@ class FakeDirtyRoots(Failing):
     def attempts(self, roots: Sequence[RootId]) -> Mapping[str, int]:
         self.check()
         return {root_key(r): self.tried[r] for r in roots if r in self.tried}
-
-    def mark(self, roots: Iterable[DirtyRoot]) -> None:
-        raise NotImplementedError
-
-    def due(self, now: datetime, limit: int) -> tuple[DirtyRoot, ...]:
-        raise NotImplementedError
-
-    def clear(self, roots: Sequence[RootId]) -> None:
-        raise NotImplementedError
-
-    def count(self, reason: str | None = None) -> int:
-        raise NotImplementedError

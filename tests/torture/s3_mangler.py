@@ -214,8 +214,13 @@ class Mangler:
     def learn(self) -> None:
         """What the indexer does on behalf of a record that names an object."""
         key = self.fate.choice(self.keys)
-        now = self.clock.now()
-        self.attempt(lambda: self.objects.record([look_at(self.store, key, now)]))
+
+        def look() -> None:
+            known = self.objects.recorded(self.store.store_id, [key]).get(key)
+            found = look_at(self.store, key, self.clock.now())
+            self.objects.settle([Sighting(found, known)])
+
+        self.attempt(look)
 
     def attempt(self, action: Callable[[], object]) -> None:
         try:

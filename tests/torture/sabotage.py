@@ -18,9 +18,9 @@ from catalog.search.generation import kind_of
 from indexer.apply import Applier
 from indexer.backfill import Backfill
 from indexer.bulk import Bulk
-from indexer.checkpoint import LiveSet
 from indexer.documents import DocumentPass, PassMode, Prepared, Refusal
 from indexer.follow import Follower
+from indexer.live import LiveSet
 from indexer.pipeline import Pipeline
 from indexer.repair import Repair
 from indexer.rollout import Rollout

@@ -18,7 +18,7 @@ from catalog.errors import FencedError
 from catalog.search.base import IndexName
 from catalog.search.generation import parse_physical
 from catalog.search.schema import schema_hash
-from indexer import backfill, bulk, follow, reconcile, repair
+from indexer import backfill, bulk, follow, reconcile_index, repair
 from indexer.indexing import Indexing
 from tests.torture.life import Life
 from tests.torture.patched import patched
@@ -41,7 +41,7 @@ _SIZES = (
     (backfill, "CHUNK_ROOTS"),
     (bulk, "SLICE_DOCUMENTS"),
     (follow, "MAX_ROOTS"),
-    (reconcile, "SLICE_DOCUMENTS"),
+    (reconcile_index, "SLICE_DOCUMENTS"),
     (repair, "_ROOTS"),
 )
 

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,7 +19,7 @@ from tests.torture.outcome import Violation, pause
 PHYSICAL = re.compile(r"(assets|segments|tags)__g([1-9][0-9]*)_[0-9a-f]{8}")
 
 
-class _Watcher:
+class _Watcher(ABC):
     """Does something again and again in a thread until told to stop."""
 
     def __init__(self, *, every_seconds: float) -> None:
@@ -54,8 +55,8 @@ class _Watcher:
         finally:
             self._may_look.set()
 
-    def look(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def look(self) -> None: ...
 
     def _run(self) -> None:
         while not self._stop.wait(self._every):

@@ -1,7 +1,7 @@
 """``DeadLetterRepository`` over MongoDB."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo import DESCENDING, UpdateOne
@@ -94,12 +94,6 @@ class MongoDeadLetterRepository:
             last = records[limit - 1]
             token = encode_token(Place(last["lastSeenAt"], last["_id"]), binding)
         return Page(tuple(map(_letter, records[:limit])), total, token)
-
-    def roots(self, query: LetterQuery) -> Iterator[RootId]:
-        """See ``DeadLetterRepository.roots``."""
-        with translated():
-            for record in self._records.find(_filter(query), {"root": 1}):
-                yield record["root"]
 
     def count(self) -> int:
         """See ``DeadLetterRepository.count``."""

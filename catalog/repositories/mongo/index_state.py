@@ -37,7 +37,7 @@ class MongoDirtyRepository:
                     "root": dirty.root,
                     "dueAt": dirty.due_at,
                     "attempts": dirty.attempts,
-                    "reason": dirty.reason,
+                    "reason": str(dirty.reason),
                 },
                 upsert=True,
             )
@@ -84,7 +84,7 @@ class MongoDirtyRepository:
         with translated():
             if reason is None:
                 return self._records.estimated_document_count()
-            return self._records.count_documents({"reason": reason})
+            return self._records.count_documents({"reason": str(reason)})
 
 
 class MongoIndexStatusRepository:

@@ -2,17 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pymongo import InsertOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import ObjectKey
 from catalog.models.stored import ObjectState, StoredObject
-from catalog.repositories.mongo.client import DEPENDENCY, Record, translated
+from catalog.repositories.mongo.client import Record, translated
 from catalog.repositories.mongo.codec_stored import (
     object_from_record,
     object_record_id,
@@ -27,9 +26,6 @@ from catalog.repositories.sightings import (
 )
 
 log = logging.getLogger(__name__)
-
-_ROUNDS = 5
-"""Attempts at compare-and-set before the record is called contended."""
 
 _BATCH = 1000
 _DUPLICATE = 11000
@@ -52,21 +48,6 @@ class MongoObjectRepository:
     def record_id(self, known: StoredObject) -> str:
         """See ``ObjectRepository.record_id``."""
         return object_record_id(known.store, known.key)
-
-    def record(self, objects: Iterable[StoredObject]) -> int:
-        """See ``ObjectRepository.record``; a state seen by looking keeps the sequencer.
-
-        Keys that are no valid Unicode (names of foreign files) are passed over.
-        """
-        wanted = {
-            self.record_id(known): known for known in objects if _is_storable(known.key)
-        }
-        states = list(wanted.values())
-        with translated():
-            return sum(
-                self._record(states[start : start + _BATCH])
-                for start in range(0, len(states), _BATCH)
-            )
 
     def recorded(
         self, store: str, keys: Iterable[ObjectKey]
@@ -121,35 +102,6 @@ class MongoObjectRepository:
             return self._objects.delete_many(
                 {"state": ObjectState.TOMBSTONE.value, "checkedAt": {"$lt": before}}
             ).deleted_count
-
-    def _record(self, states: Sequence[StoredObject]) -> int:
-        changed = 0
-        for _ in range(_ROUNDS):
-            pending = self._pending(states)
-            if not pending:
-                return changed
-            written = self._write(pending)
-            changed += written
-            if written == len(pending):
-                return changed
-        raise DependencyUnavailableError(DEPENDENCY, "objects: too much contention")
-
-    def _pending(self, states: Sequence[StoredObject]) -> list[Guarded]:
-        """Compare with what is there now; returns what is to be written."""
-        ids = [self.record_id(state) for state in states]
-        there = {
-            raw["_id"]: _recorded(raw)
-            for raw in self._objects.find({"_id": {"$in": ids}})
-        }
-        pending: list[Guarded] = []
-        for state in states:
-            known = there.get(self.record_id(state))
-            if known is not None and _looked_earlier(state, known.state):
-                continue
-            new = decide(Sighting(state, known, is_told=bool(state.sequencer)))
-            if new is not None:
-                pending.append(_guarded(known, new))
-        return pending
 
     def _write(self, pending: Sequence[Guarded]) -> int:
         """Write what nobody changed meanwhile; returns how many that were."""
@@ -224,15 +176,3 @@ def _update(new: Record) -> Record:
     # Renditions and other fields of later versions are not ours to remove.
     gone = dict.fromkeys(_OURS - new.keys(), "")
     return {**update, "$unset": gone} if gone else update
-
-
-def _looked_earlier(new: StoredObject, old: StoredObject) -> bool:
-    """Tell whether ``old`` was seen by a look that began no earlier than ``new``'s."""
-    if new.sequencer or new.checked_at is None or old.checked_at is None:
-        return False
-    return _stored_time(new.checked_at) <= old.checked_at
-
-
-def _stored_time(time: datetime) -> datetime:
-    """Cut to milliseconds, as MongoDB does."""
-    return time.astimezone(UTC).replace(microsecond=time.microsecond // 1000 * 1000)

@@ -20,12 +20,12 @@ from catalog.repositories.base import (
     AssetRepository,
     FoundAsset,
     JobRepository,
-    RecordReader,
     RootBundle,
+    RootReader,
 )
 from catalog.repositories.index_state import (
+    AttemptsReader,
     DeadLetterRepository,
-    DirtyRepository,
     GenerationRepository,
     LetterQuery,
 )
@@ -86,8 +86,8 @@ class WhyService:
         monitor: IndexMonitor,
         assets: AssetRepository,
         jobs: JobRepository,
-        records: RecordReader,
-        dirty: DirtyRepository,
+        records: RootReader,
+        dirty: AttemptsReader,
         dead_letters: DeadLetterRepository,
         generations: GenerationRepository,
         parse_url: ParseUrl,

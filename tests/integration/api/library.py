@@ -66,7 +66,7 @@ class Library:
             for file in (one for version in asset.versions for one in version.files):
                 if file.key is not None and not file.is_missing:
                     self.catalog.store.write(file.key, content_of(file.key))
-        self.catalog.assets.replace(rows)
+        self.catalog.rows.replace(rows)
         for kind, batch in documents.items():
             index = physical_name(self.prefix, kind, 1, schema_hash())
             for line in self.catalog.index_writer.upsert(index, batch):

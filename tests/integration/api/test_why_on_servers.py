@@ -26,6 +26,7 @@ from catalog.search.projection import documents_of, minimal_document, row_of
 from catalog.search.schema import schema_hash
 from catalog.search.typesense.reader import TypesenseSearchReader
 from indexer.stored import extract_transcript, look_at
+from tests.fakes.recording import put
 from tests.integration.api.library import Library, open_library
 from tests.servers import TypesenseServer
 from tests.unit.repositories import poison
@@ -71,8 +72,9 @@ class Desk:
         roots = catalog.records.roots_of_jobs([JobId(job_id)])
         for bundle in catalog.records.read(roots).bundles:
             told = describe(bundle, catalog.store.parse_url)
-            catalog.objects.record(
-                [look_at(catalog.store, key, NOW) for key in told.wanted]
+            put(
+                catalog.objects,
+                [look_at(catalog.store, key, NOW) for key in told.wanted],
             )
         for bundle in catalog.records.read(roots).bundles:
             told = describe(bundle, catalog.store.parse_url)
@@ -106,7 +108,7 @@ class Desk:
                     row = row_of(
                         asset, bundle.root, bundle.root_key, document_hash=digest
                     )
-                    catalog.assets.replace([row])
+                    catalog.rows.replace([row])
 
     def annotate(self, target: str, **fields: Any) -> None:  # noqa: ANN401
         self.records["annotations"].replace_one({"_id": target}, fields, upsert=True)

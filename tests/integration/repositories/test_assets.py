@@ -12,10 +12,11 @@ from catalog.access import MACHINE_OWNER, Asker, Scope
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetType
 from catalog.models.ids import UserId
-from catalog.repositories.base import AssetQuery, AssetRepository
+from catalog.repositories.base import AssetQuery, AssetRepository, RowRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.codec_assets import record_from_row, row_from_record
 from catalog.repositories.mongo.indexes import ensure_indexes
+from catalog.repositories.mongo.rows import MongoRowRepository
 from catalog.search.values import tag_key
 from tests.integration.repositories.rows import NOW, row
 
@@ -30,6 +31,11 @@ def assets(database: Mongo) -> AssetRepository:
     return MongoAssetRepository(database)
 
 
+@pytest.fixture
+def kept(database: Mongo) -> RowRepository:
+    return MongoRowRepository(database)
+
+
 def every_page(assets: AssetRepository, query: AssetQuery) -> list[str]:
     found: list[str] = []
     while True:
@@ -41,22 +47,24 @@ def every_page(assets: AssetRepository, query: AssetQuery) -> list[str]:
         query = replace(query, page_token=page.next_token)
 
 
-def test_a_row_is_read_as_written(database: Mongo, assets: AssetRepository) -> None:
+def test_a_row_is_read_as_written(database: Mongo, kept: RowRepository) -> None:
     written = row("a", root={"sub": MaxKey()}, tags=["x"], keys=("k",), words="w")
 
-    assets.replace([written])
+    kept.replace([written])
 
-    kept = database["assets"].find_one({})
-    assert kept is not None
-    assert row_from_record(kept) == written
+    record = database["assets"].find_one({})
+    assert record is not None
+    assert row_from_record(record) == written
     assert record_from_row(written)["assetId"] == "a"
 
 
-def test_rows_are_replaced_and_removed(assets: AssetRepository) -> None:
+def test_rows_are_replaced_and_removed(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
     first, second = row("a", name="old"), row("b")
-    assets.replace([first, second])
+    kept.replace([first, second])
 
-    assets.replace([row("a", name="new \ud800")], delete=[second.document_id])
+    kept.replace([row("a", name="new \ud800")], delete=[second.document_id])
 
     assert [one.view["name"] for one in assets.find("a")] == ["new ?"]
     assert assets.find("b") == ()
@@ -67,7 +75,7 @@ def test_rows_are_replaced_and_removed(assets: AssetRepository) -> None:
     "sort", ["createdAt", "completedAt", "name", "sizeBytes", "duration", "wordCount"]
 )
 def test_pages_hold_every_asset_once(
-    assets: AssetRepository, sort: str, *, descending: bool
+    assets: AssetRepository, sort: str, *, descending: bool, kept: RowRepository
 ) -> None:
     rows = []
     for n in range(20):
@@ -75,7 +83,7 @@ def test_pages_hold_every_asset_once(
         created_at = NOW + timedelta(hours=n % 4)
         name = f"n{n % 3}"
         rows.append(row(f"a{n}", root=n, name=name, created_at=created_at, **measured))
-    assets.replace(rows)
+    kept.replace(rows)
 
     query = AssetQuery(USER, sort=sort, descending=descending, limit=3)
     found = every_page(assets, query)
@@ -83,8 +91,10 @@ def test_pages_hold_every_asset_once(
     assert sorted(found) == sorted(f"a{n}" for n in range(20))
 
 
-def test_lists_are_narrowed_exactly(assets: AssetRepository) -> None:
-    assets.replace(
+def test_lists_are_narrowed_exactly(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace(
         [
             row("cpp", tags=["C++"], model="flux-pro"),
             row("csharp", root=2, tags=["c#"], status="failed"),
@@ -111,8 +121,10 @@ def test_lists_are_narrowed_exactly(assets: AssetRepository) -> None:
     assert found(until=NOW, types=(AssetType.LORA,)) == {"cpp", "csharp", "none"}
 
 
-def test_only_what_the_asker_may_see_is_listed(assets: AssetRepository) -> None:
-    assets.replace(
+def test_only_what_the_asker_may_see_is_listed(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace(
         [
             row("mine"),
             row("public", root=2, user="user456", is_public=True),
@@ -130,14 +142,16 @@ def test_only_what_the_asker_may_see_is_listed(assets: AssetRepository) -> None:
     assert found(MACHINE_OWNER, Scope.VISIBLE) == {"mine", "public", "private"}
 
 
-def test_ids_are_resolved_the_exact_job_first(assets: AssetRepository) -> None:
+def test_ids_are_resolved_the_exact_job_first(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
     images = [
         row(f"job-{n}", root=1, job_id="job", kind=AssetType.IMAGE) for n in (10, 9, 1)
     ]
     lora = row("job-9", root=2)
     dataset = row("job-9-dataset", root=2, job_id="job-9", kind=AssetType.DATASET)
     trashed = row("gone", root=3, is_trashed=True)
-    assets.replace([*images, lora, dataset, trashed])
+    kept.replace([*images, lora, dataset, trashed])
 
     def found(target: str) -> list[str]:
         return [f"{o.view['type']} {o.view['assetId']}" for o in assets.find(target)]
@@ -151,8 +165,10 @@ def test_ids_are_resolved_the_exact_job_first(assets: AssetRepository) -> None:
     assert assets.find("gone")[0].is_trashed
 
 
-def test_names_are_completed_from_their_start(assets: AssetRepository) -> None:
-    assets.replace(
+def test_names_are_completed_from_their_start(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace(
         [
             row("a", root=1, name="Straße"),
             row("b", root=2, name="STRASSENBAHN"),
@@ -166,8 +182,10 @@ def test_names_are_completed_from_their_start(assets: AssetRepository) -> None:
     assert assets.names_starting(USER, "stra\ud800", 10) == ()
 
 
-def test_words_must_all_occur_and_phrases_as_they_are(assets: AssetRepository) -> None:
-    assets.replace(
+def test_words_must_all_occur_and_phrases_as_they_are(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace(
         [
             row("both", root=1, words="wildfires spread fast in the hills"),
             row("one", root=2, words="wildfires are out", language="unknown-language"),
@@ -192,8 +210,10 @@ def test_words_must_all_occur_and_phrases_as_they_are(assets: AssetRepository) -
     assert found("wildfires \\ \" $where: 'x' \ud800") <= {"both", "one", "order"}
 
 
-def test_found_words_are_paged_by_skip(assets: AssetRepository) -> None:
-    assets.replace([row(f"a{n}", root=n, words="same") for n in range(5)])
+def test_found_words_are_paged_by_skip(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace([row(f"a{n}", root=n, words="same") for n in range(5)])
 
     found = [
         view["assetId"]
@@ -206,8 +226,10 @@ def test_found_words_are_paged_by_skip(assets: AssetRepository) -> None:
     assert sorted(found) == [f"a{n}" for n in range(5)]
 
 
-def test_a_token_serves_its_own_asker_and_filter_only(assets: AssetRepository) -> None:
-    assets.replace([row(f"a{n}", root=n) for n in range(3)])
+def test_a_token_serves_its_own_asker_and_filter_only(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace([row(f"a{n}", root=n) for n in range(3)])
     token = assets.page(AssetQuery(USER, limit=1)).next_token
     other = Asker(UserId("user456"))
 

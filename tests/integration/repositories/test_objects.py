@@ -8,6 +8,7 @@ from catalog.models.ids import ObjectKey
 from catalog.models.stored import ObjectState, StoredObject
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.sightings import Settled, Sighting
+from tests.fakes.recording import put
 
 STORE = "s3://bucket"
 
@@ -27,9 +28,9 @@ def test_of_many_sightings_only_the_overtaken_ones_are_told(
 ) -> None:
     objects = MongoObjectRepository(mongo_database)
     keys = [ObjectKey(f"m/{n}") for n in range(6)]
-    objects.record([stored(key) for key in keys])
+    put(objects, [stored(key) for key in keys])
     read = objects.recorded(STORE, keys)
-    objects.record([stored("m/1", "x"), stored("m/3", "x"), stored("m/7", "x")])
+    put(objects, [stored("m/1", "x"), stored("m/3", "x"), stored("m/7", "x")])
 
     settled = objects.settle(
         [Sighting(stored(key, "new"), read[key]) for key in keys]

@@ -12,9 +12,9 @@ from typing_extensions import override
 from catalog.errors import DependencyUnavailableError
 from catalog.models.asset import AssetRow
 from catalog.models.ids import RootKey
-from catalog.repositories.base import AssetRepository, RowProof
-from catalog.repositories.mongo.assets import MongoAssetRepository
+from catalog.repositories.base import RowProof, RowRepository
 from catalog.repositories.mongo.indexes import ensure_indexes
+from catalog.repositories.mongo.rows import MongoRowRepository
 from tests.integration.repositories.rows import row
 
 Mongo = Database[dict[str, Any]]
@@ -25,9 +25,9 @@ MANY = 300
 
 
 @pytest.fixture
-def assets(database: Mongo) -> AssetRepository:
+def kept(database: Mongo) -> RowRepository:
     ensure_indexes(database)
-    return MongoAssetRepository(database)
+    return MongoRowRepository(database)
 
 
 def proven(number: int, **made: Any) -> AssetRow:  # noqa: ANN401  (as `row` takes)
@@ -39,11 +39,11 @@ def proven(number: int, **made: Any) -> AssetRow:  # noqa: ANN401  (as `row` tak
     )
 
 
-def test_a_proof_says_what_the_documents_of_a_row_bear(assets: AssetRepository) -> None:
+def test_a_proof_says_what_the_documents_of_a_row_bear(kept: RowRepository) -> None:
     shown, trashed = proven(1), proven(2, is_trashed=True)
-    assets.replace([shown, trashed])
+    kept.replace([shown, trashed])
 
-    proofs = sorted(assets.proofs(ALL), key=lambda proof: proof.segment_count)
+    proofs = sorted(kept.proofs(ALL), key=lambda proof: proof.segment_count)
 
     assert proofs == [
         RowProof(shown.document_id, 1, shown.root_key, "h1", 1, 2**61 + 1, True),  # noqa: FBT003
@@ -51,28 +51,28 @@ def test_a_proof_says_what_the_documents_of_a_row_bear(assets: AssetRepository) 
     ]
 
 
-def test_each_row_is_in_the_bucket_of_its_root(assets: AssetRepository) -> None:
+def test_each_row_is_in_the_bucket_of_its_root(kept: RowRepository) -> None:
     rows = [proven(number) for number in range(MANY)]
-    assets.replace(rows)
+    kept.replace(rows)
 
-    by_bucket = {b: list(assets.proofs(range(b, b + 1))) for b in ALL}
+    by_bucket = {b: list(kept.proofs(range(b, b + 1))) for b in ALL}
 
     assert sum(map(len, by_bucket.values())) == MANY
     for bucket, proofs in by_bucket.items():
         assert {int(proof.root_key[-2:], 16) for proof in proofs} <= {bucket}
-    halves = [*assets.proofs(range(128)), *assets.proofs(range(128, 256))]
+    halves = [*kept.proofs(range(128)), *kept.proofs(range(128, 256))]
     assert {proof.document_id for proof in halves} == {one.document_id for one in rows}
 
 
-def test_proofs_are_of_one_moment(assets: AssetRepository) -> None:
+def test_proofs_are_of_one_moment(kept: RowRepository) -> None:
     """What is written while they are read belongs to the next pass."""
     rows = [proven(number) for number in range(MANY)]
-    assets.replace(rows)
-    stream = assets.proofs(ALL)
+    kept.replace(rows)
+    stream = kept.proofs(ALL)
     read = [next(stream)]
 
-    assets.replace([replace(one, document_hash="later") for one in rows[:-1]])
-    assets.replace([proven(MANY)], delete=[rows[-1].document_id])
+    kept.replace([replace(one, document_hash="later") for one in rows[:-1]])
+    kept.replace([proven(MANY)], delete=[rows[-1].document_id])
     read += stream
 
     assert {(proof.document_id, proof.document_hash) for proof in read} == {
@@ -85,29 +85,29 @@ def test_proofs_are_of_one_moment(assets: AssetRepository) -> None:
     [("find", 246), ("getMore", 239), ("getMore", 246), ("getMore", 43)],
 )
 def test_a_snapshot_that_is_gone_is_asked_for_again(
-    assets: AssetRepository,
+    kept: RowRepository,
     fail_point: Any,  # noqa: ANN401
     command: str,
     code: int,
 ) -> None:
     """An index was being made, or somebody read for longer than MongoDB remembers."""
-    assets.replace([proven(number) for number in range(MANY)])
+    kept.replace([proven(number) for number in range(MANY)])
     fail_point(command, code)
 
     with pytest.raises(DependencyUnavailableError):
-        list(assets.proofs(ALL))
+        list(kept.proofs(ALL))
 
-    assert len(list(assets.proofs(ALL))) == MANY
+    assert len(list(kept.proofs(ALL))) == MANY
 
 
-def test_proofs_of_roots_are_those_of_all_their_rows(assets: AssetRepository) -> None:
+def test_proofs_of_roots_are_those_of_all_their_rows(kept: RowRepository) -> None:
     first, second = row("a", root=1), row("b", root=1)
-    assets.replace([first, second, row("c", root=2)])
+    kept.replace([first, second, row("c", root=2)])
 
-    proofs = assets.proofs_of([first.root_key, RootKey("00" * 16)])
+    proofs = kept.proofs_of([first.root_key, RootKey("00" * 16)])
 
     assert {p.document_id for p in proofs} == {first.document_id, second.document_id}
-    assert assets.proofs_of([]) == ()
+    assert kept.proofs_of([]) == ()
 
 
 class Reads(CommandListener):
@@ -135,8 +135,8 @@ def test_nothing_is_proven_by_what_a_failover_may_take_back(
 ) -> None:
     reads = Reads()
     with MongoClient[dict[str, Any]](mongo_uri, event_listeners=[reads]) as client:
-        assets = MongoAssetRepository(client[database.name])
-        assets.proofs_of([RootKey("00" * 16)])
-        list(assets.proofs(ALL))
+        kept = MongoRowRepository(client[database.name])
+        kept.proofs_of([RootKey("00" * 16)])
+        list(kept.proofs(ALL))
 
     assert reads.levels == ["majority", "snapshot"]

@@ -18,10 +18,11 @@ from catalog.models.ids import JobId, ObjectKey
 from catalog.models.stored import Extraction, ObjectState, StoredObject
 from catalog.models.transcript import Segment, TranscriptContent
 from catalog.repositories.base import RecordReader, RootId
-from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
 from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.repositories.mongo.objects import MongoObjectRepository
+from catalog.repositories.mongo.rows import MongoRowRepository
+from tests.fakes.recording import put
 from tests.integration.repositories.rows import row
 from tests.unit.repositories.poison import NOW, corpus, job, unidentified
 
@@ -79,7 +80,8 @@ def test_a_bundle_holds_all_that_belongs_to_its_root(
             {"_id": "job-12", "name": "another's"},
         ]
     )
-    MongoObjectRepository(database).record(
+    put(
+        MongoObjectRepository(database),
         [
             present(KEY, job_id=JobId("job-1")),
             present(
@@ -87,12 +89,12 @@ def test_a_bundle_holds_all_that_belongs_to_its_root(
                 job_id=JobId("job-1"),
             ),
             present("loras/user123/job-2/v1/model.safetensors", job_id=JobId("job-2")),
-        ]
+        ],
     )
     MongoExtractionRepository(database).record(
         [extraction(KEY, "e1"), extraction(KEY, "e1", 2), extraction(KEY, "gone", 3)]
     )
-    MongoAssetRepository(database).replace([row("job-1-7", root="root-1")])
+    MongoRowRepository(database).replace([row("job-1-7", root="root-1")])
 
     batch = reader.read(["root-1", "nowhere"])
 
@@ -163,7 +165,7 @@ def test_when_the_newest_record_is_gone_its_siblings_are_named(
     database: Mongo, reader: RecordReader
 ) -> None:
     database["jobs"].insert_one({"_id": 1, **job()})
-    MongoAssetRepository(database).replace([row("job-1", root=2)])
+    MongoRowRepository(database).replace([row("job-1", root=2)])
 
     (bundle,) = reader.read([2]).bundles
 
@@ -251,9 +253,7 @@ def test_changed_records_lead_to_their_roots(
     objects = MongoObjectRepository(database)
     known = present(KEY)
     elsewhere = present("imports/x.png")
-    MongoAssetRepository(database).replace(
-        [row("a-5", root=2, keys=("imports/x.png",))]
-    )
+    MongoRowRepository(database).replace([row("a-5", root=2, keys=("imports/x.png",))])
     read_out = extraction(KEY, "e1")
     MongoExtractionRepository(database).record([read_out])
 
@@ -274,7 +274,7 @@ def test_rows_whose_job_record_is_gone_are_orphans(
     database: Mongo, reader: RecordReader
 ) -> None:
     database["jobs"].insert_one({"_id": 1, **job()})
-    MongoAssetRepository(database).replace(
+    MongoRowRepository(database).replace(
         [row("job-1", root=1), row("b", root={"x": 1}), row("c", root={"x": 1})]
     )
 
@@ -286,7 +286,7 @@ def test_a_tag_is_visible_to_all_who_see_an_asset_that_bears_it(
 ) -> None:
     mine = row("a", root=1, tags=["C++"])
     public = row("b", root=2, tags=["C++"], is_public=True)
-    MongoAssetRepository(database).replace([mine, public, row("c", root=3)])
+    MongoRowRepository(database).replace([mine, public, row("c", root=3)])
 
     key = mine.tag_keys[0]
     everyone = reader.rows_with_tag(mine.owner_key, key, excluding_roots=[])

@@ -10,13 +10,12 @@ from typing_extensions import override
 from catalog.clock import Clock
 from catalog.errors import CatalogError, FencedError
 from catalog.repositories.index_control import ReconcileReport
-from indexer.checkpoint import Target
 from indexer.comparison import Suspects
 from indexer.findings import Findings, Mended
-from indexer.ports import Ports
-from indexer.reconcile import IndexReconciler
-from indexer.reconciling import Reconciling
-from indexer.requests import Answered
+from indexer.live import Target
+from indexer.ports import Answered, Ports
+from indexer.reconcile_index import IndexReconciler
+from indexer.reconcile_passes import Reconciling
 from indexer.steady import StoppedError
 from indexer.sweep_run import Run
 from indexer.term import Term
@@ -133,7 +132,7 @@ class ReconcilingBeside:
         self._faults = faults
         self._is_interrupted = is_interrupted
         self.comparison = IndexReconciler(
-            assets=ports.assets,
+            rows=ports.rows,
             admin=ports.index_admin,
             records=ports.records,
             dead_letters=ports.dead_letters,
@@ -159,7 +158,7 @@ class ReconcilingBeside:
     def reconcile(self, arguments: dict[str, Any], answered: Answered) -> None:
         del arguments
         if self._running is not None:
-            answered(False, "It is under way.")  # noqa: FBT003  (a callback's argument)
+            answered("It is under way.", is_done=False)
             return
 
         def work() -> None:
@@ -168,9 +167,9 @@ class ReconcilingBeside:
             except (FencedError, StoppedError):
                 return
             except CatalogError as exc:
-                answered(False, str(exc))  # noqa: FBT003
+                answered(str(exc), is_done=False)
             else:
-                answered(True, f"{sum(r.drift for r in reports)} differ")  # noqa: FBT003
+                answered(f"{sum(r.drift for r in reports)} differ", is_done=True)
 
         self._running = Beside(work)
 
@@ -179,7 +178,7 @@ class ReconcilingBeside:
         return [self._reconciling.index(run), self._reconciling.record(run)]
 
     def run(self, sweep: str, answered: Answered) -> None:
-        answered(False, f"there is no {sweep}")  # noqa: FBT003
+        answered(f"there is no {sweep}", is_done=False)
 
     def pause(self) -> None:
         assert self._running is not None

@@ -10,7 +10,7 @@ from typing import Any, cast
 from typing_extensions import override
 
 from catalog.errors import CatalogError, DependencyError, FencedError
-from catalog.repositories.base import AssetRepository, RecordReader
+from catalog.repositories.base import RecordReader
 from catalog.repositories.index_control import (
     LeaseRepository,
     ScheduleRepository,
@@ -27,6 +27,7 @@ from indexer.health import Health
 from indexer.indexing import Indexing
 from indexer.ports import Ports
 from indexer.stored import missing, present
+from tests.fakes.recording import put
 from tests.unit.indexer.beside import ReconcilingBeside
 from tests.unit.indexer.world import World
 from tests.unit.indexer.world_engine import Engine
@@ -56,7 +57,7 @@ def ports_to(world: World, epoch: int | None = None) -> Ports:
     engine = Engine(world, epoch)
     return Ports(
         clock=world.clock,
-        assets=cast("AssetRepository", Rows(world)),
+        rows=Rows(world),
         objects=Objects(world),
         extractions=Extractions(world),
         records=cast("RecordReader", Records(world)),
@@ -223,7 +224,7 @@ def list_store(ports: Ports, prefix: str = "") -> None:
         for one in known
         if one.state.is_present and one.state.key not in left
     ]
-    ports.objects.record([*seen, *gone])
+    put(ports.objects, [*seen, *gone])
 
 
 def _live(world: World) -> list[Generation]:

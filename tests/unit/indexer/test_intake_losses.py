@@ -18,6 +18,7 @@ from catalog.storage.directory import DirectoryObjectStore
 from indexer.intake import MASS, Intake
 from indexer.stored import present
 from tests.fakes.objects import FakeObjects
+from tests.fakes.recording import put
 from tests.torture.s3_mangler import MangledStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,9 +206,9 @@ def test_a_store_that_goes_away_while_it_is_looked_at_loses_nothing() -> None:
             self.is_there = not self.objects
 
     world = World(0, store := Vanishing())
-    world.objects.record(
-        present(store, info, START)
-        for info in [ObjectInfo(key, 1, "e", START) for key in keys(3)]
+    put(
+        world.objects,
+        [present(store, ObjectInfo(key, 1, "e", START), START) for key in keys(3)],
     )
     store.objects["other"] = b"x"
 

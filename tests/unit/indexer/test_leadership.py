@@ -367,11 +367,11 @@ def test_a_leader_that_is_refused_by_the_engine_takes_a_new_epoch(scene: Scene) 
     assert scene.time.monotonic() > 1.0  # with growing pauses between
 
 
-def test_stepping_down_ends_the_work_in_order_and_gives_the_lease_back(
+def test_a_term_that_is_to_end_ends_in_order_and_gives_the_lease_back(
     scene: Scene,
 ) -> None:
     def work(term: LeaderTerm) -> None:
-        term.step_down("a loop is stuck")
+        term.stop.set()
         assert term.stop.is_set()
         term.check()  # what was begun may be finished
         scene.time.advance(30.0)

@@ -4,7 +4,6 @@ from typing import Any
 from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import RowProof
 from catalog.search.base import IndexName
-from indexer.checkpoint import Target
 from indexer.comparison import (
     GHOST,
     MISSING,
@@ -15,6 +14,7 @@ from indexer.comparison import (
     differences,
     tag_differences,
 )
+from indexer.live import Target
 
 OURS = Target(1, {kind: kind.value for kind in IndexName})
 OTHERS = Target(1, OURS.names, is_ours=False)

@@ -68,6 +68,16 @@ class Term:
             raise FencedError("the term is over")
 
 
+class Answers:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, bool]] = []
+
+    def __call__(self, outcome: str, *, is_done: bool) -> None:
+        self.given.append((outcome, is_done))
+
+
 class Work:
     """A sweep's action: counts its runs, may be held up, may fail."""
 
@@ -173,16 +183,14 @@ def test_one_that_is_slower_than_its_interval_is_not_piled_up(start: Start) -> N
 
 
 def test_what_is_asked_for_runs_now_at_full_speed(start: Start) -> None:
-    work, answers = Work(), list[tuple[bool, str]]()
+    work, answers = Work(), Answers()
     schedule = start(sweep("one", work, every=timedelta()))
 
-    is_known = schedule.run_now(
-        "one", {"much": True}, lambda is_done, text: answers.append((is_done, text))
-    )
+    is_known = schedule.run_now("one", {"much": True}, answers)
 
     assert is_known
-    eventually(lambda: answers)
-    assert answers == [(True, "run 1")]
+    eventually(lambda: answers.given)
+    assert answers.given == [("run 1", True)]
     assert work.runs[0].is_asked
     assert work.runs[0].arguments == {"much": True}
 
@@ -192,19 +200,20 @@ def test_an_unknown_sweep_cannot_be_asked_for(start: Start) -> None:
 
 
 def test_what_is_asked_for_while_it_runs_begins_after_that(start: Start) -> None:
-    work, answers = Work(), list[str]()
+    work, answers = Work(), Answers()
     work.goes_on.clear()
     schedule = start(sweep("one", work, is_at_start=True))
     eventually(work.begun.is_set)
 
     for _ in range(3):
-        schedule.run_now("one", answered=lambda _, text: answers.append(text))
+        schedule.run_now("one", answered=answers)
     threading.Event().wait(0.05)
     assert len(work.runs) == 1
     work.goes_on.set()
 
-    eventually(lambda: len(answers) == 3)
-    assert answers == ["run 2"] * 3  # one run serves all who asked meanwhile
+    eventually(lambda: len(answers.given) == 3)
+    # One run serves all who asked meanwhile.
+    assert [text for text, _ in answers.given] == ["run 2"] * 3
     assert work.most_at_once == 1
 
 
@@ -233,15 +242,15 @@ def test_sweeps_of_one_lane_wait_for_one_another_and_other_lanes_do_not(
 def test_a_failure_is_told_and_tried_again_before_its_time(
     start: Start, records: Records
 ) -> None:
-    work, answers = Work(), list[bool]()
+    work, answers = Work(), Answers()
     work.error = DependencyUnavailableError("storage", "away")
     schedule = start(sweep("one", work))
 
-    schedule.run_now("one", answered=lambda is_done, _: answers.append(is_done))
+    schedule.run_now("one", answered=answers)
 
-    eventually(lambda: answers)
+    eventually(lambda: answers.given)
     kept = records.kept["one"]
-    assert answers == [False]
+    assert [is_done for _, is_done in answers.given] == [False]
     assert kept.outcome is SweepOutcome.FAILED
     assert "away" in kept.detail
     assert kept.next_run_at is not None
@@ -267,15 +276,16 @@ def test_a_bug_in_a_sweep_ends_neither_the_schedule_nor_the_others(
 def test_nothing_runs_once_the_term_is_lost(
     start: Start, records: Records, term: Term
 ) -> None:
-    work = Work()
+    work, answers = Work(), Answers()
     schedule = start(sweep("one", work))
     eventually(lambda: "one" in records.kept)
     term.is_lost = True
 
-    schedule.run_now("one", answered=lambda *_: pytest.fail("it was answered"))
+    schedule.run_now("one", answered=answers)
 
     threading.Event().wait(0.1)
     assert not work.runs
+    assert not answers.given
 
 
 def test_what_a_lost_leader_ran_is_shown_as_interrupted_and_run_by_the_next(

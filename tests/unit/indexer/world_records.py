@@ -102,17 +102,6 @@ class Objects:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def record(self, objects: Iterable[StoredObject]) -> int:
-        self.world.faults.step("objects.record")
-        changed = 0
-        for one in objects:
-            old = self.world.objects.get(one.key)
-            if old and (old.state, old.etag) == (one.state, one.etag):
-                continue
-            self._put(one)
-            changed += 1
-        return changed
-
     def recorded(
         self, store: str, keys: Iterable[ObjectKey]
     ) -> Mapping[ObjectKey, Recorded]:

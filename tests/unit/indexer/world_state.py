@@ -1,6 +1,6 @@
 """The indexer's own state and the change feed of the world in memory, as ports."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -114,13 +114,15 @@ class Letters:
         query: LetterQuery | None = None,
         page_token: str | None = None,
     ) -> Page[DeadLetter]:
-        del query, page_token
-        found = tuple(self.world.letters.values())
-        return Page(found[:limit], len(found))
-
-    def roots(self, query: LetterQuery) -> Iterator[RootId]:
-        del query
-        return iter(tuple(self.world.letters))
+        assert page_token is None
+        wanted = query.letter_id if query else None
+        found = tuple(
+            replace(letter, letter_id=root_key_of(letter.root))
+            for letter in self.world.letters.values()
+            if wanted in {None, root_key_of(letter.root)}
+        )
+        assert len(found) <= limit
+        return Page(found, len(found))
 
     def count(self) -> int:
         return len(self.world.letters)

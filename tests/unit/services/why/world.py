@@ -27,7 +27,7 @@ from tests.fakes.administered import (
 from tests.fakes.assets import FakeAssetRepository, Row
 from tests.fakes.catalog import FakeIndexStatusRepository
 from tests.fakes.jobs import FakeJobRepository
-from tests.fakes.records import FakeDirtyRoots, FakeRecordReader, root_key
+from tests.fakes.records import FakeAttempts, FakeRootReader, root_key
 from tests.fakes.search import FakeSearchReader
 from tests.fakes.store import FakeStore
 
@@ -117,9 +117,9 @@ class World:
     def __init__(self) -> None:
         self.assets = FakeAssetRepository()
         self.jobs = FakeJobRepository()
-        self.records = FakeRecordReader()
+        self.records = FakeRootReader()
         self.letters = FakeDeadLetterRepository()
-        self.dirty = FakeDirtyRoots()
+        self.dirty = FakeAttempts()
         self.generations = FakeGenerationRepository()
         self.generations.settle(1_700_000_097 << 32)
         self.engine = FakeSearchReader()

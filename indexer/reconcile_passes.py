@@ -11,6 +11,7 @@ from catalog.models.ids import RootKey
 from catalog.repositories.base import RecordBatch, RecordReader, RootId
 from catalog.repositories.index_control import ReconcileReport, ReconcileRepository
 from catalog.repositories.index_state import (
+    DirtyReason,
     DirtyRepository,
     DirtyRoot,
     GenerationRepository,
@@ -18,16 +19,15 @@ from catalog.repositories.index_state import (
 )
 from catalog.storage.base import ObjectStore
 from indexer.batching import AdaptiveSize
-from indexer.checkpoint import Target, target_of
-from indexer.comparison import Suspects
+from indexer.comparison import Suspects, Verdict
 from indexer.findings import Findings
+from indexer.live import Target, target_of
 from indexer.ports import MakePool, thread_pool
-from indexer.reconcile import IndexReconciler
 from indexer.reconcile_book import Book
+from indexer.reconcile_index import IndexReconciler
 from indexer.reconcile_record import RecordReconciler, RowDifference
 from indexer.sweep_run import Run
 from indexer.term import Term
-from indexer.verify import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +270,7 @@ class Reconciling:
         run.check()
         now = self._clock.now()
         self._dirty.mark(
-            DirtyRoot(one.root, now, tried.get(key, 0), "drift")
+            DirtyRoot(one.root, now, tried.get(key, 0), DirtyReason.DRIFT)
             for key, one in same.items()
         )
         kinds: dict[str, int] = {}

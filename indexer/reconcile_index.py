@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from catalog.models.ids import JobId, RootKey
-from catalog.repositories.base import AssetRepository, RecordReader, RootId
+from catalog.repositories.base import RecordReader, RootId, RowRepository
 from catalog.repositories.index_state import DeadLetterRepository, LetterQuery
 from catalog.search.base import IndexAdmin
 from catalog.search.projection import bucket_of, tag_document_id
 from indexer.batching import identity_of, slices, unique_by
-from indexer.checkpoint import Target
 from indexer.comparison import (
     ROOT_FIELDS,
     TAG_FIELDS,
     Suspects,
     TagSuspect,
+    Verdict,
     WantedTag,
     differences,
     tag_differences,
 )
-from indexer.verify import Verdict
+from indexer.live import Target
 
 BUCKETS = 256
 SLICE_DOCUMENTS = 20_000
@@ -78,21 +78,20 @@ class IndexReconciler:
     def __init__(
         self,
         *,
-        assets: AssetRepository,
+        rows: RowRepository,
         admin: IndexAdmin,
-        records: RecordReader | None = None,
-        dead_letters: DeadLetterRepository | None = None,
+        records: RecordReader,
+        dead_letters: DeadLetterRepository,
     ) -> None:
         """Compare nothing yet.
 
         Args:
-            assets: The read model.
+            rows: The read model.
             admin: Of the engine.
-            records: Tells whether a document without a row has a record; without it
-                every such document is a ghost.
+            records: Tells whether a document without a row has a record.
             dead_letters: What is known not to be as it should.
         """
-        self._assets = assets
+        self._rows = rows
         self._admin = admin
         self._records = records
         self._dead_letters = dead_letters
@@ -143,7 +142,7 @@ class IndexReconciler:
         """
         assets = self._admin.export(target.assets, ROOT_FIELDS, buckets=buckets)
         segments = self._admin.export(target.segments, ROOT_FIELDS, buckets=buckets)
-        return differences(target, self._assets.proofs(buckets), assets, segments)
+        return differences(target, self._rows.proofs(buckets), assets, segments)
 
     def compare_tags(self, target: Target, buckets: range) -> Suspects:
         """Compare the tag documents of some buckets with what rows bear."""
@@ -208,7 +207,7 @@ class IndexReconciler:
         self, target: Target, root_keys: Sequence[RootKey]
     ) -> tuple[Suspects, dict[RootKey, RootId]]:
         """Compare these roots; returns also the roots of which there are rows."""
-        proofs = self._assets.proofs_of(root_keys)
+        proofs = self._rows.proofs_of(root_keys)
         named = [key for key in root_keys if key]
         again = differences(
             target,
@@ -222,7 +221,7 @@ class IndexReconciler:
         self, target: Target, root_keys: Sequence[RootKey]
     ) -> dict[RootKey, RootId]:
         """Those of these roots whose job records exist, by what documents tell."""
-        if not root_keys or self._records is None:
+        if not root_keys:
             return {}
         held = self._admin.export(target.assets, ("view",), roots=root_keys)
         views = (document.get("view") or {} for document in held)
@@ -236,10 +235,8 @@ class IndexReconciler:
         return found
 
     def _is_dead(self, root_key: RootKey) -> bool:
-        letters = self._dead_letters
-        if letters is None:
-            return False
-        return letters.page(1, LetterQuery(letter_id=root_key)).total > 0
+        query = LetterQuery(letter_id=root_key)
+        return self._dead_letters.page(1, query).total > 0
 
     # --- tags ----------------------------------------------------------------------
 
@@ -259,7 +256,7 @@ class IndexReconciler:
     ) -> dict[str, WantedTag]:
         interned: dict[frozenset[str], frozenset[str]] = {}
         found: dict[str, WantedTag] = {}
-        for use in self._assets.tag_uses(only):
+        for use in self._rows.tag_uses(only):
             tag = tag_document_id(use.owner_key, use.tag_key)
             if bucket_of(tag) in buckets:
                 acl = interned.setdefault(use.acl, use.acl)
