@@ -261,7 +261,7 @@ def _rows_first() -> Sequence[Patch]:
         nowhere: Any = _Nowhere()
         dry = DocumentPass(nowhere, self._pool, self._live, prepared, mode)
         dry.upsert()
-        self._assets.replace(dry.rows())
+        self._rows.replace(dry.rows())
         return write(self, prepared, mode, **rest)
 
     return [(Applier, "write", note_and_write)]

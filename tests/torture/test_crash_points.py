@@ -13,7 +13,7 @@ _SECONDS = 60
 
 STEPS = {
     *("read", "scan", "orphans", "roots_of_changes", "rows_with_tag"),
-    *("objects.record", "extractions.record"),
+    *("objects.settle", "extractions.record"),
     *("assets.rows", "assets.replace", "assets.delete"),
     *("assets.proofs", "assets.tag_uses"),
     *("upsert", "upsert answered", "delete", "delete_older", "count", "barrier"),
