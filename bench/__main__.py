@@ -44,9 +44,6 @@ def main() -> int:
         figures += build(world)
         until(lambda: not world.status().get("lagMs"), "the indexer idles", 60)
         figures.append(Figure("indexer RSS, idle", world.rss_mib("indexer"), "MiB"))
-        say("rebuilding beside it, then reconciling …")
-        raw = next(f.value for f in figures if f.name == "raw bulk import")
-        figures += repair(world, raw)
         say("searching …")
         figures += search(world, options.rounds, options.seconds)
         say("opening streams …")
@@ -55,6 +52,11 @@ def main() -> int:
         figures += mongo(world)
         say("writing …")
         figures += freshness(world, options.writing)
+        say("rebuilding beside it, then reconciling …")
+        raw = next(f.value for f in figures if f.name == "raw bulk import")
+        figures += repair(world, raw)
+        say("writing while the generation before is kept in step …")
+        figures += freshness(world, options.writing / 3, is_doubled=True)
     facts = {
         "at": SystemClock().now().astimezone(UTC).isoformat(),
         "python": platform.python_version(),

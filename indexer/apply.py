@@ -7,6 +7,7 @@ replaced only after the proof, so whatever a crash interrupts is done again in f
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -20,6 +21,7 @@ from catalog.repositories.base import (
     RowRepository,
 )
 from catalog.search.base import Document, IndexWriter
+from catalog.search.projection import ProjectedAsset, documents_of
 from indexer.batching import identity_of, unique_by
 from indexer.documents import LIVE, DocumentPass, PassMode, Prepared
 from indexer.learning import Learned, Learner
@@ -68,6 +70,23 @@ def _without_row(learned: Sequence[Learned]) -> list[DocumentId]:
     known = {row.document_id for one in learned for row in one.bundle.rows}
     described = (asset for one in learned for asset in one.description.assets)
     return [a.document_id for a in described if a.document_id not in known]
+
+
+def _projected(
+    learned: Sequence[Learned], sequence: int
+) -> dict[tuple[RootKey, DocumentId], ProjectedAsset]:
+    found: dict[tuple[RootKey, DocumentId], ProjectedAsset] = {}
+    for one in learned:
+        root_key = one.bundle.root_key
+        for asset in one.description.assets:
+            name = (root_key, asset.document_id)
+            # What can't be projected fails again where it is dealt with.
+            with suppress(Exception):
+                if name not in found:
+                    found[name] = documents_of(
+                        asset, root_key=root_key, sequence=sequence, generation=0
+                    )
+    return found
 
 
 class Applier:
@@ -177,7 +196,10 @@ class Applier:
                 bundles, recheck=recheck, is_for_all=is_for_all
             )
             displaced = self._rows.read_rows(_without_row(learned))
-        return Prepared(sequence, tuple(learned), len(batch.bundles), displaced)
+            # A fill is read ahead: what is projected here costs its writer no time.
+            projected = _projected(learned, sequence) if is_fill else {}
+        asked = len(batch.bundles)
+        return Prepared(sequence, tuple(learned), asked, displaced, projected)
 
     def write(
         self,

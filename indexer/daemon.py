@@ -95,6 +95,7 @@ class Tenure:
             admin=ports.index_admin,
             records=ports.records,
             dead_letters=ports.dead_letters,
+            make_pool=ports.make_pool,
         )
         findings = Findings()
         reconciling = Reconciling(

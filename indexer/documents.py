@@ -10,10 +10,15 @@ from dataclasses import dataclass, field, replace
 
 from catalog.errors import CatalogError, DependencyUnavailableError
 from catalog.models.asset import Asset, AssetRow
-from catalog.models.ids import RootKey
+from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import RootBundle, RootId
 from catalog.search.base import Document, IndexWriter, LineResult
-from catalog.search.projection import documents_of, minimal_document, row_of
+from catalog.search.projection import (
+    ProjectedAsset,
+    documents_of,
+    minimal_document,
+    row_of,
+)
 from indexer.batching import unique_by
 from indexer.bulk import Bulk, Refused
 from indexer.learning import Learned
@@ -42,12 +47,17 @@ class Prepared:
             them follow.
         displaced: Rows of other roots whose place assets of these take (a job was
             deleted and another one bears its ``jobId``).
+        projected: Documents of those assets that are projected already, by root and
+            asset; each leaves as it is used.
     """
 
     sequence: int
     learned: tuple[Learned, ...]
     asked: int
     displaced: tuple[AssetRow, ...] = ()
+    projected: dict[tuple[RootKey, DocumentId], ProjectedAsset] = field(
+        default_factory=dict
+    )
 
     @property
     def roots(self) -> tuple[RootId, ...]:
@@ -280,7 +290,8 @@ class DocumentPass:
     ) -> None:
         """Project one asset and send what must be sent of it, to where it must."""
         bundle, sequence, old = work.bundle, self.prepared.sequence, work.old
-        projected = documents_of(
+        ahead = (bundle.root_key, work.asset.document_id)
+        projected = self.prepared.projected.pop(ahead, None) or documents_of(
             work.asset, root_key=bundle.root_key, sequence=sequence, generation=0
         )
         is_proven = old is not None and old.document_hash == projected.hash

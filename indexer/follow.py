@@ -151,15 +151,15 @@ class Follower:
         is_idle = self._pipeline.is_idle and not self._rollout.has_work
         taken = self._capture.take(timeout=_TAKE_SECONDS if is_idle else 0)
         self._health.trouble("capture", self._capture.problem)
-        if taken:
-            self._handle(taken)
-        elif not self._rollout.has_work:
+        # Echoes of our own writes (a fill makes many) are no reason for short chunks.
+        is_busy = bool(taken) and self._handle(taken)
+        if not taken and not self._rollout.has_work:
             self._pipeline.finish()
         if not taken:
             self._health.waiting(None)
             if is_idle:
                 self._steady.run(self._live.save_if_behind)
-        self._rollout.step(is_busy=any(captured.changes for captured in taken))
+        self._rollout.step(is_busy=is_busy)
         if self._clock.monotonic() >= self._look_at:
             self._look()
             self._look_at = self._clock.monotonic() + (
@@ -168,7 +168,8 @@ class Follower:
 
     # --- changes -------------------------------------------------------------------
 
-    def _handle(self, taken: Sequence[Captured]) -> None:
+    def _handle(self, taken: Sequence[Captured]) -> bool:
+        """Bring in what was captured; returns whether any of it touched a root."""
         changes = [change for captured in taken for change in captured.changes]
         if changes:
             first = next(captured for captured in taken if captured.changes)
@@ -191,13 +192,13 @@ class Follower:
         ]
         roots = self._steady.run(lambda: self._roots_of(foreign)) if foreign else []
         if not roots:
-            self._pipeline.finish()
-            settled()
+            self._pipeline.then(settled)  # the position moves in order, all the same
         elif self._is_spilling:
             self._spill(roots)
             settled()
         else:
             self._apply(foreign, roots, settled)
+        return bool(roots)
 
     def _apply(
         self, changes: Sequence[Change], roots: Sequence[RootId], settled: Settled
@@ -317,10 +318,6 @@ class Follower:
         self._rescan()
         self._steady.run(self._live.repaired)
         self._health.enter(self._live.newest.state)
-
-
-def _has_drifted(due: Iterable[DirtyRoot]) -> bool:
-    return any(one.reason == DirtyReason.DRIFT for one in due)
 
 
 def _nothing(_: object) -> None:

@@ -7,7 +7,7 @@ checkpoint) need not hold the next batch up.
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from catalog.errors import DependencyError
 from catalog.models.ids import RootKey
@@ -33,6 +33,7 @@ class _Pending:
     pass_: DocumentPass
     recorded: Future[AppliedBatch]
     settled: Settled
+    followers: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Pipeline:
@@ -108,6 +109,17 @@ class Pipeline:
         recorded = self._pool.submit(self._applier.record, pass_)
         self._pending = _Pending(roots, mode, pass_, recorded, settled)
 
+    def then(self, settled: Callable[[], None]) -> None:
+        """Call this once all that is on its way is in place, now if it is already.
+
+        Raises as ``apply``.
+        """
+        if self._pending is not None and not self._pending.recorded.done():
+            self._pending.followers.append(settled)
+            return
+        self.finish()
+        settled()
+
     def finish(self) -> None:
         """Wait until nothing is on its way; raises as ``apply``."""
         pending, self._pending = self._pending, None
@@ -121,6 +133,8 @@ class Pipeline:
         else:
             self._health.applied(batch.roots)
         pending.settled(batch)
+        for follower in pending.followers:
+            follower()
 
     def _again(
         self, roots: Sequence[RootId], mode: PassMode, not_before: int = 0

@@ -7,8 +7,10 @@ differs then is drift, a bug of ours or of an engine that forgot what it acknowl
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from catalog.models.ids import JobId, RootKey
 from catalog.repositories.base import RecordReader, RootId, RowRepository
@@ -27,6 +29,7 @@ from indexer.comparison import (
     tag_differences,
 )
 from indexer.live import Target
+from indexer.ports import MakePool, thread_pool
 
 BUCKETS = 256
 SLICE_DOCUMENTS = 20_000
@@ -82,6 +85,7 @@ class IndexReconciler:
         admin: IndexAdmin,
         records: RecordReader,
         dead_letters: DeadLetterRepository,
+        make_pool: MakePool = thread_pool,
     ) -> None:
         """Compare nothing yet.
 
@@ -90,11 +94,13 @@ class IndexReconciler:
             admin: Of the engine.
             records: Tells whether a document without a row has a record.
             dead_letters: What is known not to be as it should.
+            make_pool: Makes the threads that read ahead.
         """
         self._rows = rows
         self._admin = admin
         self._records = records
         self._dead_letters = dead_letters
+        self._make_pool = make_pool
 
     # --- the long look -------------------------------------------------------------
 
@@ -129,20 +135,31 @@ class IndexReconciler:
         documents = sum(
             self._admin.count(index) for index in (target.assets, target.segments)
         )
-        for buckets in _bucket_ranges(documents, SLICE_DOCUMENTS):
-            yield self.compare(target, buckets)
+        ranges = list(_bucket_ranges(documents, SLICE_DOCUMENTS))
+        # The engine exports with one thread a request: two at a time, one slice ahead.
+        with self._make_pool(2, "export") as pool:
+            ahead = self._exporting(pool, target, ranges[0])
+            for number, buckets in enumerate(ranges, 1):
+                exports = ahead
+                if number < len(ranges):
+                    ahead = self._exporting(pool, target, ranges[number])
+                assets, segments = (export.result() for export in exports)
+                yield differences(target, self._rows.proofs(buckets), assets, segments)
         for buckets in _bucket_ranges(self._admin.count(target.tags), SLICE_TAGS):
             yield self.compare_tags(target, buckets)
 
-    def compare(self, target: Target, buckets: range) -> Suspects:
-        """Compare the documents of some buckets with their rows.
+    def _exporting(
+        self, pool: Executor, target: Target, buckets: range
+    ) -> list[Future[Sequence[Mapping[str, Any]]]]:
+        """Begin to export the documents of some buckets.
 
-        What was exported is older than what the rows say: a write between the two
-        looks like a difference, and is none when looked at again.
+        What was exported is older than what the rows say then: a write between the
+        two looks like a difference, and is none when looked at again.
         """
-        assets = self._admin.export(target.assets, ROOT_FIELDS, buckets=buckets)
-        segments = self._admin.export(target.segments, ROOT_FIELDS, buckets=buckets)
-        return differences(target, self._rows.proofs(buckets), assets, segments)
+        return [
+            pool.submit(self._admin.export, index, ROOT_FIELDS, buckets=buckets)
+            for index in (target.assets, target.segments)
+        ]
 
     def compare_tags(self, target: Target, buckets: range) -> Suspects:
         """Compare the tag documents of some buckets with what rows bear."""

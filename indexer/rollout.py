@@ -115,6 +115,7 @@ class Rollout:
         self._rounds = 0
         self._filled: list[int] | None = None
         self._is_uninterrupted = False
+        self._made_empty: int | None = None
 
     # --- from outside --------------------------------------------------------------
 
@@ -264,6 +265,10 @@ class Rollout:
         names = target_of(generation, self._prefix).names
         for kind, index in names.items():
             self._steady.run(lambda: self._admin.create(index, kind))  # noqa: B023
+        if not any(self._counts(*names.values())):
+            # Found out before changes are applied to it, which come first.
+            self._made_empty = generation.number
+            self._applier.begin(generation.number, is_empty=True)
         self._enter(generation, GenerationState.BACKFILLING)
 
     def _fill(self, generation: Generation, *, is_busy: bool) -> None:
@@ -281,11 +286,15 @@ class Rollout:
 
     def _make_backfill(self, generation: Generation) -> Backfill:
         target = self._live.target(generation.number)
-        counts = self._counts(*target.names.values())
+        is_new = self._made_empty == generation.number
+        self._made_empty = None
+        is_fresh = generation.done == 0 and (
+            is_new or not any(self._counts(*target.names.values()))
+        )
         self._steady.run(lambda: self._steady.barrier([target]))
-        is_fresh = generation.done == 0 and not any(counts)
         self._is_uninterrupted = is_fresh
-        self._applier.begin(generation.number, is_empty=is_fresh)
+        if not is_new:
+            self._applier.begin(generation.number, is_empty=is_fresh)
         return Backfill(
             generation.number,
             live=self._live,

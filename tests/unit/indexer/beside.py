@@ -136,6 +136,7 @@ class ReconcilingBeside:
             admin=ports.index_admin,
             records=ports.records,
             dead_letters=ports.dead_letters,
+            make_pool=ports.make_pool,
         )
         self.findings = _Findings(self.pause)
         self._clock = _Clock(ports.clock, self.pause)

@@ -329,3 +329,24 @@ def test_a_short_oplog_has_changes_noted_first_and_applied_then() -> None:
     assert world.generations[1].settled_time > settled
     assert "spilled" not in {one.reason for one in world.dirty.values()}
     assert actual_index(world) == expected_index(world)
+
+
+def test_a_change_before_the_first_chunk_does_not_slow_a_first_build() -> None:
+    """Regression: a new index then passed for a used one, so the record was asked
+    about every tag, which took twice as long."""
+    world = World()
+    for root in range(4):
+        world.put_job(root, image_job(f"job{root}", n=2))
+    world.faults.tail = []
+    follow = until_quiet(world)
+
+    def between(stop: threading.Event) -> int:
+        if not any(step.startswith("next_batch") for step in world.faults.tail or ()):
+            world.put_job(9, image_job("job9", name="early"))
+        return follow(stop)
+
+    run_process(world, between)
+
+    asked = [s for s in world.faults.tail if s.startswith("rows_with_tag")]
+    assert actual_index(world) == expected_index(world)
+    assert asked == []
