@@ -64,6 +64,32 @@ class FencedError(ConflictError):
     code = "fenced"
 
 
+class IdempotencyConflictError(ConflictError):
+    """An idempotency key was used before, for another request."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            "This Idempotency-Key was used for another request; send a new one."
+        )
+
+
+class QuotaExceededError(CatalogError):
+    """The user has as many open jobs as allowed."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, quota: int) -> None:
+        """Tell the limit and what to do."""
+        super().__init__(
+            f"This user has {quota} jobs queued or running, as many as allowed; "
+            "wait for one to end, or cancel one."
+        )
+        self.quota = quota
+
+
 class UnauthenticatedError(CatalogError):
     """Who asks could not be established: a token is missing or not known."""
 

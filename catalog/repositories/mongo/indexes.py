@@ -108,6 +108,24 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex("index_dirty", (("reason", _UP),), "how many wait for a reason"),
     DatabaseIndex("index_reconciles", (("startedAt", _DOWN),), "reports, newest first"),
     DatabaseIndex("index_requests", (("createdAt", _UP),), "the oldest request"),
+    DatabaseIndex(
+        "queue",
+        (("state", _UP), ("type", _UP), ("priority", _UP), ("turn", _UP), ("_id", _UP)),
+        "the job whose turn it is",
+    ),
+    DatabaseIndex("queue", (("userId", _UP), ("state", _UP)), "a user's open jobs"),
+    DatabaseIndex(
+        "queue", (("state", _UP), ("dueAt", _UP)), "delayed jobs that are due"
+    ),
+    DatabaseIndex(
+        "queue", (("state", _UP), ("leaseUntil", _UP)), "jobs left by dead workers"
+    ),
+    DatabaseIndex(
+        "idempotency",
+        (("createdAt", _UP),),
+        "forgetting keys after a week",
+        {"expireAfterSeconds": 7 * 24 * 3600},
+    ),
 )
 
 

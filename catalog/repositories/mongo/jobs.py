@@ -91,12 +91,11 @@ class MongoJobRepository:
         although the index on ``jobId`` is not unique.
         """
         job_id = str(record["jobId"])
-        derived = blake2b(job_id.encode("utf-8", "surrogatepass"), digest_size=12)
         with translated():
             if self._jobs.find_one({"jobId": one_of([job_id])}, {"_id": 1}) is not None:
                 raise AlreadyExistsError("job", job_id)
             try:
-                self._jobs.insert_one({"_id": ObjectId(derived.digest()), **record})
+                self._jobs.insert_one({"_id": own_record_id(job_id), **record})
             except DuplicateKeyError as exc:
                 raise AlreadyExistsError("job", job_id) from exc
 
@@ -160,6 +159,12 @@ class MongoJobRepository:
             for at in places
             if (record := records.get(_hashable(at.record_id))) is not None
         ]
+
+
+def own_record_id(job_id: str) -> ObjectId:
+    """``_id`` of a job record that we write."""
+    name = job_id.encode("utf-8", "surrogatepass")
+    return ObjectId(blake2b(name, digest_size=12).digest())
 
 
 def newest_record(find: Any, job_id: str, fields: Any = None) -> Record | None:  # noqa: ANN401

@@ -61,6 +61,27 @@ RECORDS = (
         "nothing",
     ),
     (
+        "queue",
+        (
+            "one per job that our own POST accepted, written with it in one "
+            "transaction; only jobs with such a record are ever claimed by a worker"
+        ),
+        "API, processors",
+        "nothing",
+    ),
+    (
+        "queue_turns",
+        "each user's last turn, and the turn that was served last, by type of job",
+        "API, processors",
+        "nothing",
+    ),
+    (
+        "idempotency",
+        "keys of accepted requests, for a week",
+        "API",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",
