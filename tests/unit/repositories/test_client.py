@@ -7,6 +7,7 @@ from bson.errors import InvalidDocument
 from pymongo.errors import (
     AutoReconnect,
     BulkWriteError,
+    ConfigurationError,
     DocumentTooLarge,
     ExecutionTimeout,
     InvalidOperation,
@@ -42,12 +43,14 @@ PASSING: tuple[Exception, ...] = (
     OperationFailure("retry", 1, {"errorLabels": ["RetryableWriteError"]}),
     BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64}]}),
     InvalidOperation("client closed"),
+    ConfigurationError("Sessions are not supported by this MongoDB deployment"),
 )
 LASTING: tuple[Exception, ...] = (
     OperationFailure("unauthorized", 13),
     OperationFailure("bad value", 2),
     BulkWriteError({"writeErrors": [{"code": 11000}]}),
     DocumentTooLarge("17 MB"),
+    ConfigurationError("no such option"),
     InvalidDocument("no such type"),
     OverflowError("more than 64 bits"),
 )
