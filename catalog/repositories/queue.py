@@ -32,7 +32,7 @@ OPEN_STATES = (QueueState.WAITING, QueueState.DELAYED, QueueState.RUNNING)
 
 
 class Priority(IntEnum):
-    """Lower numbers first, whoever's job it is."""
+    """Lower numbers first, whosever job it is."""
 
     HIGH = 0
     NORMAL = 1
