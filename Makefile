@@ -31,7 +31,7 @@ run: setup ## Start everything on this machine, with demo assets (ARGS="…" pas
 	@$(BIN)/catalog up --demo $(ARGS)
 
 test: setup ## Run the whole test suite on real servers (ARGS="…" goes to pytest)
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m tests $(ARGS)
 
 torture: setup ## Kill, cut and poison for days, resumable (ARGS="--rows … --minutes …", "--table")
 	@$(BIN)/python -m tests.torture $(ARGS)

@@ -6,12 +6,12 @@ replaced only after the proof, so whatever a crash interrupts is done again in f
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
-from catalog.errors import FencedError
+from catalog.errors import DependencyUnavailableError, FencedError
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import (
@@ -29,6 +29,7 @@ from indexer.live import LiveSet, Target
 from indexer.marks import Marks
 from indexer.ports import MakePool
 from indexer.tags import TagChanges, TagIndex
+from indexer.term import Term
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class Applier:
         learner: Learner,
         marks: Marks,
         make_pool: MakePool,
-        check: Callable[[], None],
+        term: Term,
     ) -> None:
         """Write into the generations of ``live``.
 
@@ -119,7 +120,7 @@ class Applier:
             learner: Looks into the store.
             marks: Notes what must be looked at again.
             make_pool: Makes the threads that imports run in.
-            check: Raises ``FencedError`` once another process leads.
+            term: Of the leader; nothing is written outside it.
         """
         self._live = live
         self._records = records
@@ -127,7 +128,7 @@ class Applier:
         self._writer = writer
         self._learner = learner
         self._marks = marks
-        self._check = check
+        self._term = term
         self._tags: dict[int, TagIndex] = {}
         self._pool = make_pool(2, "import")
         self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
@@ -218,7 +219,7 @@ class Applier:
         """
         if after is not None:
             prepared = after.overlay(prepared)
-        self._check()
+        self._term.check()
         pass_ = DocumentPass(self._writer, self._pool, self._live, prepared, mode)
         with self._writing:
             pass_.upsert()
@@ -230,7 +231,7 @@ class Applier:
         """Only then replace what follows the documents: tags, rows, notes."""
         with self._recording:
             try:
-                self._check()
+                self._term.check()
                 return self._record(pass_, rechecked=rechecked)
             except BaseException:
                 for tags in self._tags.values():
@@ -254,15 +255,10 @@ class Applier:
         gone = [row.document_id for row in own if row.document_id not in kept]
         changed = pass_.changed_rows()
         if changed or gone:
-            self._check()  # whoever sleeps until another one leads stops here
-            later = self._rows.replace(
-                changed, delete=gone, not_after=prepared.sequence
-            )
-            if later > self._live.sequence:
-                raise FencedError("A later leader has written these rows.")
+            self._replace_rows(changed, gone, prepared.sequence)
         for target, changes in tags:
             self._write_tags(target, changes.widening, ())
-        self._check()
+        self._term.check()
         self._marks.settle(
             prepared.learned,
             pass_.refusals(),
@@ -278,6 +274,22 @@ class Applier:
             root_keys=prepared.root_keys,
             sequence=prepared.sequence,
         )
+
+    def _replace_rows(
+        self, rows: Sequence[AssetRow], gone: Sequence[DocumentId], sequence: int
+    ) -> None:
+        self._term.check()
+        # Whoever sleeps from here on until another one leads is stopped by MongoDB.
+        until = self._term.expires_at
+        try:
+            later = self._rows.replace(
+                rows, delete=gone, not_after=sequence, until=until
+            )
+        except FencedError as exc:
+            self._term.check()  # else it was renewed while MongoDB stood still
+            raise DependencyUnavailableError("mongodb", str(exc)) from exc
+        if later > self._live.sequence:
+            raise FencedError("A later leader has written these rows.")
 
     def _tag_changes(
         self,

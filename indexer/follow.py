@@ -109,6 +109,7 @@ class Follower:
         self._health = health
         self._clock = clock
         self._started_at = started_at
+        self._began_at = clock.now()
         self._look_at = self._measure_at = clock.monotonic()
         self._capture = make_capture()
         self._is_spilling = False
@@ -254,10 +255,7 @@ class Follower:
                 self._live,
                 unique_by((one.root for one in due), identity_of),
                 recheck=True,
-                # Rows may say that all is well: what drifted is written in any case.
-                mode=FORCED
-                if any(one.reason == DirtyReason.DRIFT for one in due)
-                else LIVE,
+                mode=FORCED if any(map(self._is_suspect, due)) else LIVE,
             )
             self._rollout.touch(batch.root_keys)
         if self._has_spilled and not self._is_spilling:
@@ -265,6 +263,14 @@ class Follower:
                 self._steady.run(lambda: self._dirty.count(DirtyReason.SPILLED)) > 0
             )
             self._live.hold_settled(is_held=self._has_spilled)
+
+    def _is_suspect(self, one: DirtyRoot) -> bool:
+        """Whether rows may say of a root that all is well, and it is not.
+
+        It drifted; or a process that crashed had begun with it, wrote, and did not
+        come to replace its rows.
+        """
+        return one.reason == DirtyReason.DRIFT or one.due_at <= self._began_at
 
     def _rescan(self) -> None:
         self._pipeline.finish()

@@ -243,7 +243,7 @@ class Indexing:
             learner=learner,
             marks=marks,
             make_pool=ports.make_pool,
-            check=self._term.check,
+            term=self._term,
         )
         parts = self._assemble(live, applier, started_at)
         rollout, pipeline, follower = parts

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 
 from catalog.clock import Clock
 from catalog.errors import FencedError
@@ -40,6 +41,11 @@ class LeaderTerm:
     def owner(self) -> str:
         """See ``Term.owner``."""
         return self._lease.owner
+
+    @property
+    def expires_at(self) -> datetime:
+        """See ``Term.expires_at``."""
+        return self._lease.expires_at
 
     def is_held(self) -> bool:
         """See ``Term.is_held``."""

@@ -1,6 +1,7 @@
 """What a leader's term looks like to those who work in it."""
 
 import threading
+from datetime import datetime
 from typing import Protocol
 
 
@@ -21,6 +22,11 @@ class Term(Protocol):
     @property
     def owner(self) -> str:
         """Who leads: host, process id, nonce."""
+        ...
+
+    @property
+    def expires_at(self) -> datetime:
+        """When it ends unless it is renewed, by the clock of the record's server."""
         ...
 
     def is_held(self) -> bool:

@@ -404,6 +404,7 @@ class RowRepository(Protocol):
         *,
         delete: Iterable[DocumentId] = (),
         not_after: int | None = None,
+        until: datetime | None = None,
     ) -> int:
         """Write rows whole and remove others; idempotent, majority-acknowledged.
 
@@ -412,9 +413,15 @@ class RowRepository(Protocol):
             delete: Ids of rows to remove.
             not_after: ``_seq`` of the pass: rows that bear a higher one were written
                 by a later pass and are left alone.
+            until: When the writer's lease ends by the server's clock, which the
+                server itself looks at before it writes a row: a request that was
+                held up until another process leads puts no removed row back.
 
         Returns:
             The highest ``_seq`` of the rows left alone; 0 when there were none.
+
+        Raises:
+            FencedError: The request arrived after ``until``; no row was written.
         """
         ...
 

@@ -22,12 +22,14 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from tests.e2e.stack import BUCKET_URL
+from tests.torture.outcome import pause
 
 Record = dict[str, Any]
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven")
 STATUSES = ("completed", "completed", "completed", "processing", "failed")
 _START = datetime(2025, 5, 1, tzinfo=UTC)
+_STARTING_SECONDS = 30.0
 
 
 class Gateway:
@@ -106,9 +108,23 @@ class Gateway:
         change()
 
     def fill(self, count: int) -> None:
-        """Do so many things, as fast as it goes."""
+        """Do so many things, as fast as it goes.
+
+        Raises:
+            PyMongoError: The database takes nothing for longer than it takes to start.
+        """
         for _ in range(count):
-            self.step()
+            deadline = time.monotonic() + _STARTING_SECONDS
+            while True:
+                try:
+                    self.step()
+                except PyMongoError:  # it has just been started, say
+                    self.failed += 1
+                    if time.monotonic() > deadline:
+                        raise
+                    pause(0.1)
+                else:
+                    break
 
     @contextmanager
     def writing(self, per_second: float = 260) -> Iterator[None]:

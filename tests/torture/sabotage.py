@@ -26,15 +26,15 @@ from indexer.repair import Repair
 from indexer.rollout import Rollout
 from indexer.steady import Steady
 from indexer.tags import TagIndex
+from tests.fakes.terms import ScriptedTerm
 from tests.torture.crash_points import CrashPoints
 from tests.torture.outcome import Outcome, Violation
 from tests.torture.patched import patched
 from tests.torture.scenarios import SCENARIOS
 from tests.torture.simulation import ViolationError, run
-from tests.unit.indexer.processes import ScriptedTerm
 from tests.unit.indexer.world import World
 from tests.unit.indexer.world_engine import Engine
-from tests.unit.indexer.world_records import Records
+from tests.unit.indexer.world_records import Records, Rows
 from tests.unit.indexer.world_state import Generations
 
 SEEDS = 300
@@ -341,6 +341,16 @@ def _leftovers_stay() -> Sequence[Patch]:
     ]
 
 
+def _rows_whenever() -> Sequence[Patch]:
+    replace_ = Rows.replace
+
+    def whenever(self: Rows, rows: Any, *, until: Any = None, **rest: Any) -> int:
+        del until
+        return replace_(self, rows, **rest)
+
+    return [(Rows, "replace", whenever)]
+
+
 SABOTAGES: Mapping[str, Sabotage] = {
     one.name: one
     for one in (
@@ -366,6 +376,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         Sabotage("rights of a tag never narrowed", _never_narrowed),
         Sabotage("sequence not moved at takeover", _no_jump),
         Sabotage("leftovers stay", _leftovers_stay),
+        Sabotage("rows written after the lease", _rows_whenever),
     )
 }
 

@@ -5,13 +5,21 @@ Each raises ``Violation`` when it does not.
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
+from catalog.errors import FencedError
 from catalog.repositories.index_state import GenerationState
 from catalog.search.base import IndexName
+from tests.fakes.terms import LEASE, ScriptedTerm
 from tests.torture.crash_points import serving_world
 from tests.torture.outcome import Violation
+from tests.unit.indexer.beside import Beside
 from tests.unit.indexer.oracle import actual_index, difference, expected_index
-from tests.unit.indexer.processes import run_process, until_quiet
+from tests.unit.indexer.processes import (
+    ports_to,
+    run_process,
+    until_quiet,
+)
 from tests.unit.indexer.world import World
 
 Between = Callable[[threading.Event], int]
@@ -87,6 +95,36 @@ def stale_engine_reconciled() -> None:
         raise Violation(f"{drift} documents are said to have drifted")
 
 
+def asleep_before_rows_arrive() -> None:
+    """A leader sleeps while its rows are on their way; a later one removes them."""
+    world = serving_world()
+    world.put_job(30, world.jobs[0].evolve(job_id="job30"))
+    is_asleep = False
+
+    def pause(what: str) -> None:
+        nonlocal is_asleep
+        if what == "assets.replace" and not is_asleep:
+            is_asleep = True
+            world.clock.advance(LEASE.total_seconds())
+            sleeper.pause()
+
+    def sleep() -> None:
+        with suppress(FencedError):
+            _lead(world)
+
+    sleeper = Beside(sleep)
+    world.faults.pause = pause
+    sleeper.go_on()
+    world.delete_job(30)
+    _lead(world)
+    sleeper.go_on()
+    if not is_asleep:
+        raise Violation("nobody slept")
+    left = [row for row in world.rows.values() if row.root == 30]
+    if left:
+        raise Violation("a row that was removed has come back")
+
+
 SCENARIOS: dict[str, Callable[[], None]] = {
     one.__name__: one
     for one in (
@@ -94,8 +132,17 @@ SCENARIOS: dict[str, Callable[[], None]] = {
         acknowledged_and_lost,
         stale_engine_rescanned,
         stale_engine_reconciled,
+        asleep_before_rows_arrive,
     )
 }
+
+
+def _lead(world: World) -> None:
+    """Let a process take over from whoever leads, and work until all is quiet."""
+    world.fence = world.epoch + 1
+    term = ScriptedTerm(world.fence, world.clock)
+    ports = ports_to(world, world.fence)
+    run_process(world, until_quiet(world), term=term, ports=ports)
 
 
 def _judge(world: World, between: Between) -> None:

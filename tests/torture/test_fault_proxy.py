@@ -8,6 +8,7 @@ from tests.torture.faults import fault_proxy
 from tests.torture.proxy import Fault
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_two_hundred_faults_on_both_connections_lose_nothing(
     seed: int, folder: Path

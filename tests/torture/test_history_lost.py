@@ -7,6 +7,7 @@ import pytest
 from tests.torture.history import ALL, history_lost
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_history_lost_in_every_way_is_noticed_and_repaired(
     seed: int, folder: Path

@@ -8,6 +8,7 @@ from tests.torture.kills import kill_indexer
 from tests.torture.world import SETTLE_SECONDS
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_ten_kills_of_the_indexer_under_writes_lose_nothing(
     seed: int, folder: Path

@@ -8,6 +8,7 @@ from tests.torture.kills import kill_mongod, kill_typesense
 from tests.torture.world import SETTLE_SECONDS
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(200)
 def test_three_kills_of_typesense_under_writes_lose_nothing(
     seed: int, folder: Path
@@ -18,6 +19,7 @@ def test_three_kills_of_typesense_under_writes_lose_nothing(
     assert outcome.settle_seconds <= SETTLE_SECONDS
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(200)
 def test_two_kills_of_mongodb_under_writes_lose_nothing(
     seed: int, folder: Path

@@ -7,6 +7,7 @@ import pytest
 from tests.torture.poisoned import poison
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_poison_alone_and_in_live_traffic_harms_nobody_else(
     seed: int, folder: Path

@@ -7,6 +7,7 @@ import pytest
 from tests.torture.rebuild import MOMENTS, rebuild
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_rebuilds_killed_in_every_state_lose_nothing_and_fail_no_search(
     seed: int, folder: Path

@@ -7,6 +7,7 @@ import pytest
 from tests.torture.structural import ALL, structural
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_every_structural_change_reaches_the_index(seed: int, folder: Path) -> None:
     outcome = structural(seed, folder)

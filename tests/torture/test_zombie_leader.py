@@ -8,6 +8,7 @@ from tests.torture.world import SETTLE_SECONDS
 from tests.torture.zombies import zombie_leader
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_five_leaders_that_wake_up_too_late_spoil_nothing(
     seed: int, folder: Path

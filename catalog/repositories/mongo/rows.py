@@ -1,13 +1,15 @@
 """``RowRepository`` over MongoDB: the read model as it is written and compared."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
-from pymongo import DeleteMany, ReplaceOne
+from pymongo import DeleteMany, ReplaceOne, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
+from catalog.errors import FencedError
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import RowProof, TagUse
@@ -16,6 +18,8 @@ from catalog.repositories.mongo.codec_assets import record_from_row, row_from_re
 from catalog.repositories.mongo.codec_stored import without_surrogates
 
 _DUPLICATE = 11000
+_ID_CHANGED = 66
+_REFUSED: Record = {"_id": None}
 _PROOF = {"root": 1, "rootKey": 1, "docs": 1, "acl": {"$slice": 1}}
 
 
@@ -34,30 +38,31 @@ class MongoRowRepository:
         *,
         delete: Iterable[DocumentId] = (),
         not_after: int | None = None,
+        until: datetime | None = None,
     ) -> int:
         """See ``RowRepository.replace``."""
         records = [record_from_row(row) for row in rows]
         gone = list(delete)
         with translated():
             try:
-                return self._write(records, gone, not_after)
+                return self._write(records, gone, not_after, until)
             except UnicodeEncodeError:
                 # Texts out of files may hold lone surrogates; all of this repeats.
                 storable = [_storable(record) for record in records]
-                return self._write(storable, gone, not_after)
+                return self._write(storable, gone, not_after, until)
 
     def _write(
         self,
         records: Sequence[Record],
         gone: Sequence[DocumentId],
         not_after: int | None,
+        until: datetime | None,
     ) -> int:
         guard: Record = {}
         if not_after is not None:
             guard = {"docs.sequence": {"$not": {"$gt": not_after}}}
-        operations: list[ReplaceOne[Record] | DeleteMany] = [
-            ReplaceOne({"_id": record["_id"], **guard}, record, upsert=True)
-            for record in records
+        operations: list[ReplaceOne[Record] | UpdateOne | DeleteMany] = [
+            _write_of(record, guard, until) for record in records
         ]
         if gone:
             operations.append(DeleteMany({"_id": {"$in": gone}, **guard}))
@@ -67,6 +72,8 @@ class MongoRowRepository:
             self._assets.bulk_write(operations, ordered=False)
         except BulkWriteError as exc:
             errors = exc.details["writeErrors"]
+            if any(e["code"] == _ID_CHANGED for e in errors):
+                raise FencedError("The lease was over when rows arrived.") from exc
             if not_after is None or any(e["code"] != _DUPLICATE for e in errors):
                 raise
             return self._latest([e["op"]["q"]["_id"] for e in errors])
@@ -150,6 +157,21 @@ class MongoRowRepository:
         with translated():
             found = self._proven.find({"rootKey": {"$in": list(root_keys)}}, _PROOF)
             return tuple(map(_proof, found))
+
+
+def _write_of(
+    record: Record, guard: Record, until: datetime | None
+) -> ReplaceOne[Record] | UpdateOne:
+    """Write a row whole; after ``until``, which the server tells, not at all.
+
+    An upsert can't have that as a condition of its filter (224; unmatched, it would
+    insert). So what is written then bears another ``_id``, which is refused.
+    """
+    wanted = {"_id": record["_id"], **guard}
+    if until is None:
+        return ReplaceOne(wanted, record, upsert=True)
+    written = {"$cond": [{"$lt": ["$$NOW", until]}, {"$literal": record}, _REFUSED]}
+    return UpdateOne(wanted, [{"$replaceWith": written}], upsert=True)
 
 
 def _proof(raw: Mapping[str, Any]) -> RowProof:

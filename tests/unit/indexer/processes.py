@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from typing_extensions import override
 
-from catalog.errors import CatalogError, DependencyError, FencedError
+from catalog.errors import CatalogError, DependencyError
 from catalog.repositories.base import RecordReader
 from catalog.repositories.index_control import (
     LeaseRepository,
@@ -28,6 +28,7 @@ from indexer.indexing import Indexing
 from indexer.ports import Ports
 from indexer.stored import missing, present
 from tests.fakes.recording import put
+from tests.fakes.terms import ScriptedTerm
 from tests.unit.indexer.beside import ReconcilingBeside
 from tests.unit.indexer.world import World
 from tests.unit.indexer.world_engine import Engine
@@ -142,23 +143,6 @@ class InOrder(Executor):
         return future
 
 
-class ScriptedTerm:
-    """A term that lasts until it is told to end."""
-
-    def __init__(self, epoch: int) -> None:
-        self.stop = threading.Event()
-        self.epoch = epoch
-        self.owner = f"process {epoch}"
-        self.is_over = False
-
-    def is_held(self) -> bool:
-        return not self.is_over
-
-    def check(self) -> None:
-        if self.is_over:
-            raise FencedError("the term is over")
-
-
 def run_process(
     world: World,
     between: Callable[[threading.Event], int],
@@ -184,7 +168,7 @@ def run_process(
         return 0.5
 
     world.epoch += 1
-    leading = term or ScriptedTerm(world.epoch)
+    leading = term or ScriptedTerm(world.epoch, world.clock)
     ports = ports or ports_to(world)
     health = Health(world.clock)
     sweeps = ReconcilingBeside(ports, leading, world.faults, is_interrupted)

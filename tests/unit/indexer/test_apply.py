@@ -3,6 +3,7 @@
 import copy
 import threading
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,9 @@ from catalog.models.job import Job, JobImage, JobMetadata, JobVersion
 from catalog.repositories.index_state import RequestState
 from catalog.search.base import IndexName
 from catalog.search.schema import schema_hash
+from tests.fakes.terms import ScriptedTerm
 from tests.unit.indexer.oracle import actual_index, expected_index
 from tests.unit.indexer.processes import (
-    ScriptedTerm,
     assemblyai,
     run_process,
     until_quiet,
@@ -27,6 +28,7 @@ from tests.unit.indexer.world import (
     CrashError,
     World,
 )
+from tests.unit.indexer.world_records import Rows
 
 
 def image_job(job_id: str, *, prompt: str = "x", name: str = "n", n: int = 1) -> Job:
@@ -272,7 +274,7 @@ def test_a_leader_whose_term_is_over_writes_nothing_more() -> None:
     world = busy_world()
     run_process(world, until_quiet(world))
     world.put_job(3, image_job("job3", name="changed"))
-    term = ScriptedTerm(world.epoch + 1)
+    term = ScriptedTerm(world.epoch + 1, world.clock)
     before = copy.deepcopy((world.indexes, world.rows, world.generations))
 
     def lose(stop: threading.Event) -> int:
@@ -286,11 +288,29 @@ def test_a_leader_whose_term_is_over_writes_nothing_more() -> None:
     assert (world.indexes, world.rows) == before[:2]
 
 
+def test_a_lease_renewed_while_the_server_stood_still_is_no_lost_term(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = busy_world()
+    replace_rows, late = Rows.replace, [FencedError("the lease was over")]
+
+    def arrive_late(self: Rows, rows: Any, **rest: Any) -> int:  # noqa: ANN401
+        if late:
+            raise late.pop()
+        return replace_rows(self, rows, **rest)
+
+    monkeypatch.setattr(Rows, "replace", arrive_late)
+    run_process(world, until_quiet(world))
+
+    assert not late
+    assert actual_index(world) == expected_index(world)
+
+
 def test_a_later_leader_fences_the_checkpoint() -> None:
     world = busy_world()
     run_process(world, until_quiet(world))
     world.put_job(3, image_job("job3", name="changed"))
-    late = ScriptedTerm(world.epoch)
+    late = ScriptedTerm(world.epoch, world.clock)
 
     def overtaken(stop: threading.Event) -> int:
         del stop

@@ -15,6 +15,7 @@ from catalog.repositories.index_control import SweepOutcome, SweepRecord
 from indexer.schedule import Schedule
 from indexer.sweep_plan import Sweep
 from indexer.sweep_run import Run
+from tests.fakes.terms import ScriptedTerm
 
 HOUR = timedelta(hours=1)
 
@@ -49,23 +50,6 @@ class Records:
 
     def keep_only(self, names: Sequence[str]) -> None:
         self.kept = {name: r for name, r in self.kept.items() if name in names}
-
-
-class Term:
-    """A term that lasts until it is told to end."""
-
-    def __init__(self, epoch: int = 1) -> None:
-        self.stop = threading.Event()
-        self.epoch = epoch
-        self.owner = "us"
-        self.is_lost = False
-
-    def is_held(self) -> bool:
-        return not self.is_lost
-
-    def check(self) -> None:
-        if self.is_lost:
-            raise FencedError("the term is over")
 
 
 class Answers:
@@ -118,18 +102,18 @@ def records() -> Records:
 
 
 @pytest.fixture
-def term() -> Term:
-    return Term()
+def term() -> ScriptedTerm:
+    return ScriptedTerm()
 
 
 Start = Callable[..., Schedule]
 
 
 @pytest.fixture
-def start(records: Records, term: Term) -> Iterator[Start]:
+def start(records: Records, term: ScriptedTerm) -> Iterator[Start]:
     started: list[Schedule] = []
 
-    def start_(*table: Sweep, under: Term | None = None) -> Schedule:
+    def start_(*table: Sweep, under: ScriptedTerm | None = None) -> Schedule:
         schedule = Schedule(table, records, SystemClock(), under or term)
         started.append(schedule)
         schedule.start()
@@ -273,13 +257,13 @@ def test_a_bug_in_a_sweep_ends_neither_the_schedule_nor_the_others(
     assert "surprise" in records.kept["broken"].detail
 
 
-def test_nothing_runs_once_the_term_is_lost(
-    start: Start, records: Records, term: Term
+def test_nothing_runs_once_the_term_is_over(
+    start: Start, records: Records, term: ScriptedTerm
 ) -> None:
     work, answers = Work(), Answers()
     schedule = start(sweep("one", work))
     eventually(lambda: "one" in records.kept)
-    term.is_lost = True
+    term.is_over = True
 
     schedule.run_now("one", answered=answers)
 
@@ -289,7 +273,7 @@ def test_nothing_runs_once_the_term_is_lost(
 
 
 def test_what_a_lost_leader_ran_is_shown_as_interrupted_and_run_by_the_next(
-    start: Start, records: Records, term: Term
+    start: Start, records: Records, term: ScriptedTerm
 ) -> None:
     stuck, work = Work(), Work()
     stuck.goes_on.clear()
@@ -297,14 +281,14 @@ def test_what_a_lost_leader_ran_is_shown_as_interrupted_and_run_by_the_next(
     eventually(lambda: "one" in records.kept and records.kept["one"].is_running)
     # The first leader is paused: it neither ends its run nor writes a word.
 
-    later = Term(epoch=2)
+    later = ScriptedTerm(epoch=2)
     schedule = start(sweep("one", work), under=later)
 
     eventually(lambda: work.runs)
     eventually(lambda: records.kept["one"].outcome is SweepOutcome.DONE)
     shown = [r.outcome for r in records.saved if r.epoch == 2]
     assert shown[0] is SweepOutcome.INTERRUPTED
-    term.is_lost = True
+    term.is_over = True
     stuck.goes_on.set()
     eventually(lambda: not stuck.now)
     threading.Event().wait(0.05)
@@ -313,7 +297,7 @@ def test_what_a_lost_leader_ran_is_shown_as_interrupted_and_run_by_the_next(
 
 
 def test_stopping_ends_what_runs_and_says_so(
-    start: Start, records: Records, term: Term
+    start: Start, records: Records, term: ScriptedTerm
 ) -> None:
     work = Work()
     work.goes_on.clear()
@@ -362,7 +346,7 @@ def test_sweeps_that_no_version_runs_any_more_are_forgotten(
     eventually(lambda: set(records.kept) == {"one"})
 
 
-def test_a_run_rests_three_times_as_long_as_it_worked(term: Term) -> None:
+def test_a_run_rests_three_times_as_long_as_it_worked(term: ScriptedTerm) -> None:
     clock = SystemClock()
     run = Run(term, clock)
     clock.wait(threading.Event(), 0.05)

@@ -1,5 +1,4 @@
 import os
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,29 +15,14 @@ from catalog.storage.directory import DirectoryObjectStore
 from catalog.storage.s3 import S3ObjectStore
 from indexer.sweep_run import Run
 from indexer.temporary import TemporaryFiles
-
-
-class Term:
-    def __init__(self, *, is_lost: bool = False) -> None:
-        self.stop = threading.Event()
-        self.epoch = 1
-        self.owner = "us"
-        self.is_lost = is_lost
-
-    def is_held(self) -> bool:
-        return not self.is_lost
-
-    def check(self) -> None:
-        if self.is_lost:
-            raise FencedError("the term is over")
-
+from tests.fakes.terms import ScriptedTerm
 
 NOW = SystemClock().now()
 CLOCK = ManualClock(NOW)
 
 
-def run(term: Term | None = None) -> Run:
-    return Run(term or Term(), CLOCK, is_asked=True)
+def run(term: ScriptedTerm | None = None) -> Run:
+    return Run(term or ScriptedTerm(), CLOCK, is_asked=True)
 
 
 def put(folder: Path, key: str, *, hours_ago: float) -> None:
@@ -89,8 +73,10 @@ def test_nothing_is_removed_outside_the_term(tmp_path: Path) -> None:
     put(tmp_path, "temp/job1/old.bin", hours_ago=25)
     files = TemporaryFiles(DirectoryObjectStore(tmp_path), CLOCK)
 
+    over = ScriptedTerm()
+    over.is_over = True
     with pytest.raises(FencedError):
-        files.sweep(run(Term(is_lost=True)))
+        files.sweep(run(over))
 
     assert keys(tmp_path) == ["temp/job1/old.bin"]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from catalog.errors import FencedError
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.stored import Extraction, ObjectState, StoredObject
@@ -195,12 +196,15 @@ class Rows:
         *,
         delete: Iterable[DocumentId] = (),
         not_after: int | None = None,
+        until: datetime | None = None,
     ) -> int:
         later = 0
         for row in rows:
             self.world.faults.step(
                 "assets.replace", detail=_about(row)
             )  # torn: not all at once
+            if until is not None and self.world.clock.now() >= until:
+                raise FencedError("the lease was over when a row arrived")
             if found := self._later(row.document_id, not_after):
                 later = max(later, found)
             else:
