@@ -60,7 +60,6 @@ SIZE_BUCKETS: tuple[tuple[int, str], ...] = (
 """Upper limits in bytes (exclusive) and keys; what is larger is ``over1gb``."""
 
 _key = lru_cache(maxsize=65_536)(exact_key)
-_tag_key = lru_cache(maxsize=65_536)(tag_key)
 _owner_key = lru_cache(maxsize=65_536)(owner_key)
 
 
@@ -142,7 +141,7 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
     _add_texts(document, asset, name)
     if asset.tags:
         document["tags"] = [clean(tag) for tag in asset.tags]
-        document["tag_keys"] = list(dict.fromkeys(_tag_key(tag) for tag in asset.tags))
+        document["tag_keys"] = list(dict.fromkeys(tag_key(tag) for tag in asset.tags))
     if asset.model:
         document["model_key"] = _key(asset.model)
     if asset.base_model:
@@ -262,7 +261,7 @@ def tag_document(
         generation: ``_gen``.
     """
     folded = clean(fold_tag(label))
-    key = _tag_key(label)
+    key = tag_key(label)
     document: Document = {
         "id": tag_document_id(_owner_key(owner), key),
         "label": folded,
@@ -278,6 +277,7 @@ def tag_document(
     return document | {"_seq": sequence, "_gen": generation, "_hash": digest}
 
 
+@lru_cache(maxsize=65_536)
 def tag_document_id(owner: str, key: str) -> str:
     """Hash an owner's access key and a tag key: ``g`` and 24 hex digits."""
     return "g" + blake2b(f"{owner}/{key}".encode(), digest_size=12).hexdigest()
@@ -381,7 +381,7 @@ def row_of(
         if is_trashed
         else _acl(asset.user_id, asset.is_public, asset.shared_with),
         owner_key=_owner_key(asset.user_id),
-        tag_keys=tuple(dict.fromkeys(_tag_key(tag) for tag in asset.tags)),
+        tag_keys=tuple(dict.fromkeys(tag_key(tag) for tag in asset.tags)),
         keys=_object_keys(asset),
         words=_words(asset),
         segment_count=0 if is_trashed else len(asset.segments),

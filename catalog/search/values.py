@@ -6,6 +6,7 @@ exact becomes a key made of ``[a-z0-9]`` alone, at most 100 characters
 """
 
 import unicodedata
+from functools import lru_cache
 from hashlib import blake2b
 
 MAX_KEY_LENGTH = 100
@@ -20,6 +21,7 @@ def fold_tag(label: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
 
 
+@lru_cache(maxsize=65_536)
 def tag_key(label: str) -> str:
     """Key of a tag; labels that ``fold_tag`` makes equal share it."""
     return exact_key(fold_tag(label))

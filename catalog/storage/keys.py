@@ -15,6 +15,7 @@ temp/{jobId}/…
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from catalog.errors import InvalidObjectKeyError
 from catalog.models.asset import FileRole
@@ -189,8 +190,7 @@ def job_prefixes(
         Prefixes with a final slash.
     """
     areas = _ASSET_AREAS if job_type is None else _AREAS_OF_TYPE[job_type]
-    ids = f"{_segment('userId', user_id)}/{_segment('jobId', job_id)}"
-    return tuple(f"{area}/{ids}/" for area in areas)
+    return tuple(f"{area}/{_ids(user_id, job_id)}/" for area in areas)
 
 
 def parse_key(key: str) -> ParsedKey | None:
@@ -283,8 +283,17 @@ def _transcript(user_id: UserId, job_id: JobId, version: int, name: str) -> Obje
 
 
 def _key(area: Area, user_id: UserId, job_id: JobId, *path: str) -> ObjectKey:
-    ids = f"{_segment('userId', user_id)}/{_segment('jobId', job_id)}"
-    return check_key(f"{area}/{ids}/{'/'.join(path)}")
+    """Join parts, of which only the ids come from outside."""
+    key = f"{area}/{_ids(user_id, job_id)}/{'/'.join(path)}"
+    if len(key) * 4 > MAX_KEY_BYTES or not key.isascii():
+        _check_encoding(key)
+    return ObjectKey(key)
+
+
+@lru_cache(maxsize=4096)
+def _ids(user_id: UserId, job_id: JobId) -> str:
+    """Check the ids of a job; each is asked for once a file, in every pass."""
+    return f"{_segment('userId', user_id)}/{_segment('jobId', job_id)}"
 
 
 def _folder(version: int) -> str:
