@@ -33,16 +33,25 @@ class EngineError(CatalogError):
         is_retryable: Whether the very same job may succeed later.
         is_final: Whether the worker must leave it to a person although it may succeed
             (the fate of something that is paid for is unknown).
+        restarts: Whether the next attempt must begin anew: the last step leads nowhere
+            (the provider says for certain that it has failed).
     """
 
     def __init__(
-        self, code: str, message: str, *, is_retryable: bool, is_final: bool = False
+        self,
+        code: str,
+        message: str,
+        *,
+        is_retryable: bool,
+        is_final: bool = False,
+        restarts: bool = False,
     ) -> None:
         """Say what went wrong and, for a person, what to do about it."""
         super().__init__(message)
         self.code = code
         self.is_retryable = is_retryable
         self.is_final = is_final
+        self.restarts = restarts
 
 
 @dataclass(frozen=True, slots=True)
