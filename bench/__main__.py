@@ -11,6 +11,7 @@ import psutil
 from bench.build import build, fill
 from bench.freshness import freshness
 from bench.mongo import mongo
+from bench.queue import queue
 from bench.repair import repair
 from bench.report import Figure, publish, say
 from bench.search import search
@@ -50,6 +51,8 @@ def main() -> int:
         figures += streams(world, min(options.rounds, 3), options.seconds)
         say("asking MongoDB …")
         figures += mongo(world)
+        say("claiming jobs …")
+        figures += queue(world)
         say("writing …")
         figures += freshness(world, options.writing)
         say("rebuilding beside it, then reconciling …")
