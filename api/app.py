@@ -25,6 +25,7 @@ from api.routers import (
     search,
     stream,
     suggest,
+    webhooks,
     why,
 )
 from api.streams import JobStreams
@@ -40,6 +41,7 @@ _ROUTERS = (
     downloads.router,
     files.router,
     stream.router,
+    webhooks.router,
     index.router,
     admin_index.router,
     admin_letters.router,

@@ -32,9 +32,11 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
+from catalog.repositories.queue import QueueRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
+from catalog.webhooks import PublicKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Catalog:
     leases: LeaseRepository
     sweeps: ScheduleRepository
     reconciles: ReconcileRepository
+    queue: QueueRepository
+    fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner
     index_writer: IndexWriter

@@ -330,15 +330,94 @@ def test_coming_back_to_a_provider_is_no_new_attempt(
     desk: MongoSubmissionRepository, queue: MongoQueueRepository
 ) -> None:
     desk.submit(submission("a"))
-    queue.park(claimed(queue), {"requestId": "r1"}, until=LONG)
+    queue.park(claimed(queue), {"nonce": "n1"}, until=LONG)
 
     assert queue.promote() == 0
     assert queue.claim(ALL, worker="w", lease=LONG) is None
     assert queue.next_due() is not None
-    assert queue.wake(JobId("a")) is True
-    assert queue.wake(JobId("a")) is False
+    assert queue.wake(JobId("a"), nonce="n1", told={"status": "OK"}) is True
     again = claimed(queue)
-    assert (again.attempt, again.step) == (1, {"requestId": "r1"})
+    assert (again.attempt, again.step) == (1, {"nonce": "n1"})
+
+
+# --- webhooks ----------------------------------------------------------------------
+
+TOLD = {"requestId": "r1", "status": "$OK"}
+
+
+def woken(queue: MongoQueueRepository, nonce: str, job_id: str = "a") -> bool:
+    return queue.wake(JobId(job_id), nonce=nonce, told=TOLD)
+
+
+def test_a_webhook_of_another_job_or_nonce_changes_nothing(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a"))
+    assert woken(queue, "") is False
+    queue.park(claimed(queue), {"nonce": "n1"}, until=LONG)
+    before = database["queue"].find_one({})
+
+    assert woken(queue, "n2") is False
+    assert woken(queue, "n1", job_id="b") is False
+
+    assert database["queue"].find_one({}) == before
+
+
+def test_what_a_webhook_told_reaches_the_next_claim_however_often_it_came(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    queue.park(claimed(queue), {"nonce": "n1"}, until=LONG)
+
+    assert [woken(queue, "n1") for _ in range(3)] == [True, True, True]
+
+    claim = claimed(queue)
+    assert claim.told == TOLD
+    assert woken(queue, "n1") is True  # once more, while it runs
+    queue.save(claim, {"nonce": "n1", "phase": "submitted"})
+    queue.park(claim, {"nonce": "n1", "phase": "submitted"}, until=LONG)
+    assert queue.claim(ALL, worker="w", lease=LONG) is None
+
+
+def test_a_webhook_that_comes_while_the_job_is_parked_makes_it_wait_no_longer(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    claim = claimed(queue)
+    queue.save(claim, {"nonce": "n1"})
+    assert woken(queue, "n1") is True
+
+    queue.park(claim, {"nonce": "n1"}, until=LONG)
+
+    again = claimed(queue)
+    assert (again.told, again.attempt) == (TOLD, 1)
+
+
+def test_what_was_told_of_an_earlier_submit_is_forgotten_with_it(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    claim = claimed(queue)
+    queue.save(claim, {"nonce": "n1"})
+    woken(queue, "n1")
+    queue.save(claim, {})
+    queue.save(claim, {"nonce": "n2"})
+    queue.park(claim, {"nonce": "n2"}, until=NONE)
+
+    queue.promote()
+
+    assert claimed(queue).told == {}
+
+
+def test_a_webhook_for_a_job_that_has_ended_is_unknown(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    claim = claimed(queue)
+    queue.save(claim, {"nonce": "n1"})
+    queue.finish(claim, JobEnd(JobStatus.COMPLETED, version=version(1)))
+
+    assert woken(queue, "n1") is False
 
 
 def test_after_a_failure_that_may_pass_comes_another_attempt(
