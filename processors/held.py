@@ -3,6 +3,7 @@
 import logging
 import threading
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 from catalog.clock import Clock
@@ -34,6 +35,7 @@ class HeldClaim:
         clock: Clock,
         lease: timedelta,
         draining: threading.Event,
+        folder: Path,
     ) -> None:
         """Renew nothing yet.
 
@@ -43,8 +45,10 @@ class HeldClaim:
             clock: Waits between renewals.
             lease: How long one lasts.
             draining: Set when the worker is to end.
+            folder: For the files of this run.
         """
         self.claim = claim
+        self.folder = folder
         self.step: Step = claim.step
         self._queue = queue
         self._clock = clock

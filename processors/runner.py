@@ -106,10 +106,11 @@ class JobRunner:
             clock=self._clock,
             lease=self._lease,
             draining=self._draining,
+            folder=folder,
         )
         try:
             with held:
-                self._run(claim, held, folder)
+                self._run(claim, held)
         except FencedError:
             log.warning("another worker has the job", extra=_about(claim))
         except DependencyError as exc:  # its lease runs out, and it goes on elsewhere
@@ -117,12 +118,12 @@ class JobRunner:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _run(self, claim: Claim, held: HeldClaim, folder: Path) -> None:
+    def _run(self, claim: Claim, held: HeldClaim) -> None:
         try:
             if held.step.get("phase") == PUBLISHING:
                 self._publish(claim, held)
             else:
-                self._advance(claim, held, folder)
+                self._advance(claim, held)
         except CancelledError:
             self._end(claim, JobEnd(JobStatus.CANCELLED))
         except DrainedError:
@@ -137,13 +138,13 @@ class JobRunner:
             broken = EngineError("engine_failed", message, is_retryable=True)
             self._fail(claim, broken)
 
-    def _advance(self, claim: Claim, held: HeldClaim, folder: Path) -> None:
+    def _advance(self, claim: Claim, held: HeldClaim) -> None:
         request = _request_of(claim)
         engine = self._engines.get(claim.type)
         if engine is None:
             message = f"This worker has no engine for {claim.type} jobs."
             raise EngineError("not_configured", message, is_retryable=True)
-        work = self._work_of(claim, request, engine, held, folder)
+        work = self._work_of(claim, request, engine, held)
         try:
             held.check()
             outcome = engine.advance(work, held.step)
@@ -160,23 +161,18 @@ class JobRunner:
         self._publish(claim, held)
 
     def _work_of(
-        self,
-        claim: Claim,
-        request: JobRequest,
-        engine: Engine,
-        held: HeldClaim,
-        folder: Path,
+        self, claim: Claim, request: JobRequest, engine: Engine, held: HeldClaim
     ) -> Work:
         return Work(
             job_id=claim.job_id,
             user_id=claim.user_id,
             version=claim.version,
             request=request,
-            folder=folder,
+            folder=held.folder,
             save=held.save,
             report=held.report,
             check=held.check,
-            told={},
+            told=claim.told,
             **self._inputs.gather(claim, request, engine, held),
         )
 
