@@ -11,7 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Lock
 
-from catalog.errors import DependencyUnavailableError, FencedError
+from catalog.errors import (
+    DependencyUnavailableError,
+    FateUnknownError,
+    FencedError,
+)
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import (
@@ -130,6 +134,7 @@ class Applier:
         self._marks = marks
         self._term = term
         self._tags: dict[int, TagIndex] = {}
+        self._doubted: list[Sequence[RootId]] = []
         self._pool = make_pool(2, "import")
         self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
 
@@ -222,9 +227,13 @@ class Applier:
         self._term.check()
         pass_ = DocumentPass(self._writer, self._pool, self._live, prepared, mode)
         with self._writing:
-            pass_.upsert()
-            pass_.sweep()
-            pass_.verify()
+            try:
+                pass_.upsert()
+                pass_.sweep()
+                pass_.verify()
+            except FateUnknownError:
+                self._doubted.append(prepared.roots)
+                raise
         return pass_
 
     def record(self, pass_: DocumentPass, *, rechecked: bool = False) -> AppliedBatch:
@@ -265,6 +274,9 @@ class Applier:
             rechecked=rechecked,
             is_fill=pass_.mode.is_fill,
         )
+        while self._doubted:
+            self._marks.doubt(self._doubted[0])
+            del self._doubted[0]
         assets, segments = pass_.asked()
         return AppliedBatch(
             roots=prepared.asked,

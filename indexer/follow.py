@@ -267,10 +267,11 @@ class Follower:
     def _is_suspect(self, one: DirtyRoot) -> bool:
         """Whether rows may say of a root that all is well, and it is not.
 
-        It drifted; or a process that crashed had begun with it, wrote, and did not
-        come to replace its rows.
+        It drifted; or an old write of it may have come late; or a process that crashed
+        had begun with it, wrote, and did not come to replace its rows.
         """
-        return one.reason == DirtyReason.DRIFT or one.due_at <= self._began_at
+        is_foul = one.reason in {DirtyReason.DRIFT, DirtyReason.UNCERTAIN}
+        return is_foul or one.due_at <= self._began_at
 
     def _rescan(self) -> None:
         self._pipeline.finish()

@@ -103,6 +103,7 @@ class Pipeline:
         except (DependencyError, FuseBlownError) as exc:
             log.info("applying again", extra={"error": str(exc)})
             self.finish()
+            self._steady.let_land(exc)
             settled(self._again(roots, mode, not_before))
             return
         self.finish()

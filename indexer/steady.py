@@ -7,7 +7,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from catalog.clock import Clock
-from catalog.errors import CatalogError, DependencyError, HistoryLostError
+from catalog.errors import (
+    CatalogError,
+    DependencyError,
+    FateUnknownError,
+    HistoryLostError,
+)
 from catalog.repositories.base import RootId
 from catalog.search.base import IndexWriter
 from indexer.apply import AppliedBatch, Applier
@@ -22,6 +27,11 @@ Answer = TypeVar("Answer")
 
 _SAID_AFTER = 2
 """Attempts after which a trouble is worth a warning."""
+
+
+LANDING_SECONDS = 1.0
+"""Most of what is between us and the engine has let go of a broken request by then;
+the roots are written once more later all the same (``Marks.doubt``)."""
 
 
 class StoppedError(CatalogError):
@@ -91,15 +101,29 @@ class Steady:
                 self._health.trouble("apply", str(exc))
                 level = logging.WARNING if attempt >= _SAID_AFTER else logging.INFO
                 log.log(level, "retrying", extra={"error": str(exc), "try": attempt})
-                if self._clock.wait(
-                    self._stop, backoff_seconds(attempt, self._jitter())
-                ):
+                if self._clock.wait(self._stop, self._pause(exc, attempt)):
                     raise StoppedError(str(exc)) from exc
                 attempt += 1
             else:
                 if attempt:
                     self._health.trouble("apply", None)
                 return answer
+
+    def _pause(self, exc: CatalogError, attempt: int) -> float:
+        least = LANDING_SECONDS if isinstance(exc, FateUnknownError) else 0.0
+        return max(backoff_seconds(attempt, self._jitter()), least)
+
+    def let_land(self, exc: CatalogError) -> None:
+        """Wait for a write that broke off, if this is what happened.
+
+        What is still under way then overtakes nothing that is written anew.
+
+        Raises:
+            StoppedError: The process is to end.
+        """
+        is_doubtful = isinstance(exc, FateUnknownError)
+        if is_doubtful and self._clock.wait(self._stop, LANDING_SECONDS):
+            raise StoppedError(str(exc)) from exc
 
     def apply(
         self,

@@ -17,6 +17,7 @@ from catalog.clock import Clock, SystemClock
 from catalog.errors import (
     DependencyRejectedError,
     DependencyUnavailableError,
+    FateUnknownError,
     FencedError,
     NotFoundError,
 )
@@ -32,6 +33,7 @@ from catalog.search.typesense.client import (
     describe,
     index_of,
     is_about_a_field,
+    is_sent,
     open_client,
     translated,
 )
@@ -171,7 +173,9 @@ class TypesenseIndexWriter:
 
     def _import(self, index: str, lines: Sequence[bytes]) -> list[str]:
         documents = index_of(self._imports, index).documents
-        text = self._ask(lambda: documents.import_(b"\n".join(lines), _IMPORT), index)
+        body = b"\n".join(lines)
+        with _doubted():
+            text = self._ask(lambda: documents.import_(body, _IMPORT), index)
         answers = text.split("\n") if text else []
         if len(answers) != len(lines):
             detail = f"{len(lines)} lines sent, {len(answers)} answered"
@@ -181,7 +185,8 @@ class TypesenseIndexWriter:
     def _delete(self, index: str, wanted: str) -> int:
         parameters: DeleteQueryParameters = {"filter_by": wanted}
         documents = index_of(self._imports, index).documents
-        answer = self._ask(lambda: documents.delete(parameters), index)
+        with _doubted():
+            answer = self._ask(lambda: documents.delete(parameters), index)
         return int(answer["num_deleted"])
 
     def _search(self, questions: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -225,6 +230,17 @@ def _fenced() -> Iterator[None]:
         yield
     except (RequestUnauthorized, RequestForbidden) as exc:
         raise FencedError(f"typesense: the key is refused ({describe(exc)})") from exc
+
+
+@contextmanager
+def _doubted() -> Iterator[None]:
+    """Tell a write that may be carried out after all from one that never arrived."""
+    try:
+        yield
+    except DependencyUnavailableError as exc:
+        if is_sent(exc.__cause__):
+            raise FateUnknownError(exc.dependency, exc.detail) from exc
+        raise
 
 
 def _check_answer(index: str, answer: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from catalog.errors import (
     DependencyUnavailableError,
+    FateUnknownError,
     FencedError,
     NotFoundError,
 )
@@ -106,9 +107,11 @@ class Engine:
         """Fail, perhaps: then all that is left may be carried out later, or never."""
         try:
             self.world.faults.step(what, "typesense", about)
-        except (CrashError, DependencyUnavailableError):
+        except (CrashError, DependencyUnavailableError) as exc:
             if writes and self.world.faults.is_late():
                 self.world.late.setdefault(index, []).extend(writes)
+                if isinstance(exc, DependencyUnavailableError):
+                    raise FateUnknownError(exc.dependency, exc.detail) from exc
             raise
         self._check()
 
