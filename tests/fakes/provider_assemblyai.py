@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from catalog.clock import Clock
-from tests.fakes.provider_server import FakeServer, Reply, Seen, answer
 from tests.fakes.provider_files import transcript_facts
+from tests.fakes.provider_server import FakeServer, Reply, Seen, answer
 
 KEY = "assembly-key"
 _MAX_PAGE = 200

@@ -12,8 +12,8 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.fakes.provider_server import FakeServer, Reply, Seen, answer
 from tests.fakes.provider_files import png, safetensors
+from tests.fakes.provider_server import FakeServer, Reply, Seen, answer
 
 KEY = "key-id:key-secret"
 

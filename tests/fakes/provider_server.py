@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from typing_extensions import override
@@ -121,7 +121,7 @@ class FakeServer(AbstractContextManager["FakeServer"]):
         return sum(name == route for name, _ in self.requests)
 
     @override
-    def __enter__(self) -> "FakeServer":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
