@@ -168,6 +168,10 @@ class FalEngine:
         known = _with_told_id(work, step)
         if "requestId" not in known:
             return self._submissions.wait_for_word(step)
+        # Signed by fal, but perhaps for another customer's request.
+        answer = self._http.get(self._addresses(known).status, work.check)
+        if answer.status not in _OK:
+            return self._submissions.wait_for_word(step)
         kept = self._submissions.keep(work, step, {"requestId": known["requestId"]})
         return self._look(work, kept)
 

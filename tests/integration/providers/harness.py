@@ -136,7 +136,7 @@ class Worker:
 
     def _save(self, step: Step) -> None:
         self.mortal.moment()
-        options: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
+        options: CodecOptions[Mapping[str, Any]] = CodecOptions(tz_aware=True)
         self.step = decode(encode(dict(step)), codec_options=options)
         self.saved.append(self.step)
         self.mortal.moment()

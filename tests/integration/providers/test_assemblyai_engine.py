@@ -222,6 +222,21 @@ def test_a_webhook_finds_a_lost_submit_without_the_list(
     assert provider.count("aai.list") == 0
 
 
+def test_a_transcript_that_is_not_of_this_submit_is_not_taken(
+    workshop: Workshop, provider: FakeProvider
+) -> None:
+    provider.fail("aai.submit", DROP_AFTER)
+    worker = workshop.transcript()
+    worker.advance()
+    other = provider.assemblyai.accept({"audio_url": SOURCE})
+
+    worker.told = {"requestId": other.transcript_id}
+    result = made(worker)
+
+    ours = provider.assemblyai.submits[0]
+    assert result.provenance["requestId"] == ours.transcript_id
+
+
 def test_a_transcript_that_is_gone_is_left_to_a_person(
     workshop: Workshop, provider: FakeProvider
 ) -> None:

@@ -73,10 +73,31 @@ def test_killed_at_any_moment_a_job_ends_once_and_is_paid_for_once(
     assert True not in unknown[6:]
 
 
-@pytest.mark.parametrize("make", [KINDS["images"], KINDS["transcript"]])
-def test_killed_twice_it_is_still_submitted_once(
-    make: Make, workshop: Workshop, provider: FakeProvider
+def test_webhooks_leave_unknown_only_what_never_arrived(
+    workshop: Workshop, provider: FakeProvider
 ) -> None:
+    make = KINDS["images"]
+    outcomes = []
+    for moment in range(1, moments_of(make, workshop) + 1):
+        worker = make(workshop)
+        worker.mortal.dies_at = {moment}
+        before = len(provider.fal.submits)
+
+        def tell(worker: Worker = worker, before: int = before) -> None:
+            for request in provider.fal.submits[before:]:
+                worker.told = {"requestId": request.request_id, "status": "OK"}
+
+        worker.before_round = tell
+        outcomes.append(check(worker, provider, before))
+
+    assert sum(isinstance(outcome, EngineError) for outcome in outcomes) == 2
+
+
+@pytest.mark.parametrize("kind", ["images", "transcript"])
+def test_killed_twice_it_is_still_submitted_once(
+    kind: str, workshop: Workshop, provider: FakeProvider
+) -> None:
+    make = KINDS[kind]
     provider.fal.plan = FalPlan(positions=(1,), running=1)
     moments = range(1, moments_of(make, workshop) + 1)
     for pair in combinations(moments, 2):

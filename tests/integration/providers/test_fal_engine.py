@@ -356,6 +356,21 @@ def test_a_webhook_finds_a_lost_submit(
     assert len(provider.fal.submits) == 1
 
 
+def test_a_request_that_is_not_ours_is_not_taken_whoever_told_of_it(
+    workshop: Workshop, provider: FakeProvider
+) -> None:
+    provider.fail("fal.submit", DROP_AFTER)
+    worker = workshop.images()
+    worker.advance()
+
+    worker.told = {"requestId": "of-somebody-else", "status": "OK"}
+    assert isinstance(worker.advance(), Waiting)
+    assert worker.step["phase"] == "submitting"
+
+    told_by(provider, worker)
+    made(worker)
+
+
 # --- addresses and files -----------------------------------------------------------
 
 
