@@ -140,3 +140,17 @@ class Worker:
         self.step = decode(encode(dict(step)), codec_options=options)
         self.saved.append(self.step)
         self.mortal.moment()
+
+
+def made(worker: Worker) -> Made:
+    """Run to the end, which must be a good one."""
+    outcome = worker.run()
+    assert isinstance(outcome, Made), outcome
+    return outcome
+
+
+def failed(worker: Worker) -> EngineError:
+    """Run to the end, which must be a failure."""
+    outcome = worker.run()
+    assert isinstance(outcome, EngineError), outcome
+    return outcome

@@ -8,24 +8,12 @@ import pytest
 from catalog.clock import ManualClock
 from catalog.models.asset import FileRole
 from catalog.transcripts import parse_assemblyai
-from processors.engine import EngineError, Made, Waiting
+from processors.engine import EngineError, Waiting
 from tests.fakes.provider import FakeProvider
 from tests.fakes.provider_assemblyai import TranscriptPlan
 from tests.fakes.provider_server import DROP_AFTER, DROP_BEFORE, Fault, answer
 from tests.integration.providers.conftest import SOURCE, Workshop
-from tests.integration.providers.harness import WEBHOOKS, Worker
-
-
-def made(worker: Worker) -> Made:
-    outcome = worker.run()
-    assert isinstance(outcome, Made), outcome
-    return outcome
-
-
-def failed(worker: Worker) -> EngineError:
-    outcome = worker.run()
-    assert isinstance(outcome, EngineError), outcome
-    return outcome
+from tests.integration.providers.harness import WEBHOOKS, failed, made
 
 
 def test_the_answer_is_kept_byte_for_byte_with_text_and_captions_beside_it(

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -147,6 +148,16 @@ def test_a_huge_body_is_refused(client: TestClient, parts: Parts) -> None:
     for path in (FAL, ASSEMBLYAI):
         assert client.post(path, content=body).status_code == 413
     assert parts.waking.told == []
+
+
+def test_what_has_no_signature_makes_us_fetch_no_keys(
+    client: TestClient, parts: Parts
+) -> None:
+    parts.keys.fail_always(DependencyUnavailableError("fal", "ConnectError"))
+    old = signed(KEY, "r-1", NOW - timedelta(hours=1), BODY)
+
+    assert client.post(FAL, content=BODY).status_code == 403
+    assert client.post(FAL, content=BODY, headers=old).status_code == 403
 
 
 def test_without_keys_or_queue_the_provider_is_asked_to_come_again(
