@@ -140,8 +140,8 @@ class ProviderHttp:
             url: On the configured host.
             check: Called between tries; raises when the job is to end.
             params: Query, added to the address.
-            is_settled: Whether a 5xx is an answer about the job, not a failure of the
-                server: it is returned then.
+            is_settled: Whether a 5xx that stays the same is an answer about the job,
+                not a failure of the server: it is returned then.
 
         Returns:
             The answer; its status may be a 4xx.
@@ -154,6 +154,7 @@ class ProviderHttp:
             attempt += 1
             retry_after: str | None = None
             cause: Exception | None = None
+            settled: Answer | None = None
             try:
                 answer = self._exchange("GET", url, params=params)
             except (httpx.RequestError, TimeoutError) as exc:
@@ -162,11 +163,14 @@ class ProviderHttp:
                 raise self._oversized() from exc
             else:
                 is_away = answer.status >= _SERVER_ERROR or answer.status == _TOO_MANY
-                if not is_away or is_settled(answer):
+                if not is_away:
                     return answer
+                settled = answer if is_settled(answer) else None
                 reason = f"HTTP {answer.status}"
                 retry_after = answer.headers.get("retry-after")
             if not self._patience.wait(attempt, check, retry_after=retry_after):
+                if settled is not None:
+                    return settled
                 raise self._unavailable(reason) from cause
 
     def post_once(

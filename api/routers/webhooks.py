@@ -29,7 +29,9 @@ _RESPONSES = problems(400, 403, 404, 503)
 async def fal(
     request: Request,
     catalog: CatalogDep,
-    job_id: Annotated[str, Path(alias="jobId", max_length=512)],
+    job_id: Annotated[
+        str, Path(alias="jobId", max_length=512, description="The job's id.")
+    ],
     nonce: NoncePath,
 ) -> Response:
     """Signed by fal.ai (Ed25519); idempotent."""
@@ -50,7 +52,9 @@ async def fal(
 async def assemblyai(
     request: Request,
     catalog: CatalogDep,
-    job_id: Annotated[str, Path(alias="jobId", max_length=512)],
+    job_id: Annotated[
+        str, Path(alias="jobId", max_length=512, description="The job's id.")
+    ],
     nonce: NoncePath,
 ) -> Response:
     """Bears the submit's secret in a header; idempotent."""

@@ -147,8 +147,10 @@ class AssemblyAiEngine:
 
     def _find(self, work: Work, step: Step) -> Waiting | Made:
         """Go on with a transcript whose id a webhook or the list tells."""
-        found = work.told.get("requestId")
-        if not _is_id(found):
+        told = work.told.get("requestId")
+        if _is_id(told) and self._is_ours(work, step, str(told)):
+            found: str | None = str(told)
+        else:
             found = self._listed(work, step)
         if found is None:
             return self._submissions.wait_for_word(step)
@@ -185,7 +187,7 @@ class AssemblyAiEngine:
         return None
 
     def _is_ours(self, work: Work, step: Step, transcript_id: str) -> bool:
-        """Tell apart two jobs that had the same public address transcribed."""
+        """Tell whether a transcript is of this submit, not another of the same."""
         answer = self._http.get(self._one(transcript_id), work.check)
         webhook = answer.json_object().get("webhook_url")
         return answer.status in _OK and webhook == step.get("webhook")

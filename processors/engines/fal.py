@@ -29,7 +29,7 @@ _NAMESPACES = frozenset({"workflows", "comfy"})
 """First parts of an endpoint id that stand before the owner."""
 
 _OK = range(200, 300)
-_ERROR, _TIMEOUT, _NOT_FOUND = 400, 408, 404
+_ERROR, _NOT_FOUND, _TIMEOUT, _TOO_MANY = 400, 404, 408, 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,8 @@ class FalEngine:
 
     def _answered(self, work: Work, step: Step, answer: Answer) -> Waiting | Made:
         if answer.status not in _OK:
-            if answer.status == _TIMEOUT or not is_verdict(answer):
+            is_refused = answer.status == _TOO_MANY or is_verdict(answer)
+            if answer.status == _TIMEOUT or not is_refused:
                 return self._lost(work, step, f"HTTP {answer.status}")
             self._submissions.forget(work)
             raise refusal(answer, step["endpoint"])
@@ -166,6 +167,10 @@ class FalEngine:
         """Go on with a request whose id only a webhook can tell."""
         known = _with_told_id(work, step)
         if "requestId" not in known:
+            return self._submissions.wait_for_word(step)
+        # Signed by fal, but perhaps for another customer's request.
+        answer = self._http.get(self._addresses(known).status, work.check)
+        if answer.status not in _OK:
             return self._submissions.wait_for_word(step)
         kept = self._submissions.keep(work, step, {"requestId": known["requestId"]})
         return self._look(work, kept)

@@ -29,7 +29,7 @@ _NOT_FOUND, _TOO_MANY, _UNPROCESSABLE, _SERVER_ERROR = 404, 429, 422, 500
 
 def is_verdict(answer: Answer) -> bool:
     """Whether an error answer is about the request, not about the road to it."""
-    return (
+    return answer.status != _TOO_MANY and (
         answer.status < _SERVER_ERROR
         or _TYPE_HEADER in answer.headers
         or any(name in answer.headers for name in _RETRYABLE_HEADERS)
