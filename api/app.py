@@ -24,6 +24,7 @@ from api.routers import (
     jobs,
     search,
     stream,
+    submissions,
     suggest,
     why,
 )
@@ -33,6 +34,7 @@ from catalog.services.freshness import FreshnessService
 
 _ROUTERS = (
     jobs.router,
+    submissions.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
     why.router,

@@ -537,7 +537,7 @@ def test_of_many_who_ask_for_a_further_version_with_one_key_one_gets_it(
 
     def ask(_: int) -> bool:
         key = {"idempotency_key": "k", "fingerprint": "f"}
-        return desk.again(JobId("a"), quota=10, **key).is_repeated  # type: ignore[arg-type]
+        return desk.again(JobId("a"), quota=10, **key).is_repeated
 
     with ThreadPoolExecutor(6) as pool:
         repeated = sorted(pool.map(ask, range(6)))
