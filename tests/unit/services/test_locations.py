@@ -190,7 +190,7 @@ def test_a_thousand_sources_are_found_in_order_and_the_first_fault_is_told(
     locations: LocationService, store: FakeStore
 ) -> None:
     names = [f"datasets/ann/d/images/{number:04d}.jpg" for number in range(1000)]
-    store.objects |= {name: b"1" for name in names}
+    store.objects |= dict.fromkeys(names, b"1")
     named = [(f"images.{n}", STORE + name) for n, name in enumerate(names)]
 
     assert [one.key for one in locations.sources(ANN, named)] == names
