@@ -24,6 +24,7 @@ from api.routers import (
     jobs,
     search,
     stream,
+    submissions,
     suggest,
     webhooks,
     why,
@@ -34,6 +35,7 @@ from catalog.services.freshness import FreshnessService
 
 _ROUTERS = (
     jobs.router,
+    submissions.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
     why.router,

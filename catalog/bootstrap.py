@@ -41,6 +41,7 @@ from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.repositories.mongo.rows import MongoRowRepository
+from catalog.repositories.mongo.submissions import MongoSubmissionRepository
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
@@ -90,6 +91,8 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         settings=settings,
         clock=clock,
         jobs=MongoJobRepository(database),
+        submissions=MongoSubmissionRepository(database),
+        queue=MongoQueueRepository(database),
         assets=MongoAssetRepository(database),
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),

@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )
+    jobs_per_user: int = Field(
+        default=1000,
+        ge=1,
+        description="How many submitted jobs of one user may wait or run at a time; "
+        "one more is refused (429).",
+    )
     rescan_seconds: int = Field(
         default=300,
         ge=1,

@@ -32,7 +32,7 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
-from catalog.repositories.queue import QueueRepository
+from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
@@ -46,6 +46,8 @@ class Catalog:
     settings: Settings
     clock: Clock
     jobs: JobRepository
+    submissions: SubmissionRepository
+    queue: QueueRepository
     assets: AssetRepository
     rows: RowRepository
     objects: ObjectRepository

@@ -85,6 +85,18 @@ class SubmissionRepository(Protocol):
         """
         ...
 
+    def recall(self, user_id: UserId, key: str, fingerprint: str) -> JobId | None:
+        """Find the job of an idempotency key, before a request is looked at anew.
+
+        Returns:
+            ``None`` for a key that was not used yet, or is forgotten (after a week).
+
+        Raises:
+            IdempotencyConflictError: The key was used for another request.
+            DependencyUnavailableError: retryable.
+        """
+        ...
+
     def cancel(self, job_id: JobId) -> JobStatus:
         """End a job that waits, or ask the worker that has it to.
 
@@ -98,18 +110,45 @@ class SubmissionRepository(Protocol):
         """
         ...
 
-    def retry(self, job_id: JobId, *, quota: int) -> None:
+    def retry(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Accepted:
         """Let a job that failed or was cancelled wait again, from its beginning.
 
         Args:
             job_id: Which.
             quota: As in ``Submission``.
+            idempotency_key: As in ``Submission``; of the job's owner.
+            fingerprint: As in ``Submission``.
 
         Raises:
             NotFoundError: No job of ours.
             ConflictError: It has not ended, or completed.
             QuotaExceededError: As for ``submit``.
+            IdempotencyConflictError: As for ``submit``.
             DependencyUnavailableError: Fate unknown; retryable.
+        """
+        ...
+
+    def again(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Accepted:
+        """Let a job that completed wait again, so that the next run appends a version.
+
+        As ``retry``, but:
+
+        Raises:
+            ConflictError: It has not ended, or did not complete.
         """
         ...
 

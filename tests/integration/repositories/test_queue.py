@@ -17,7 +17,7 @@ from catalog.errors import (
     NotFoundError,
     QuotaExceededError,
 )
-from catalog.models.ids import JobId
+from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobStatus, JobType
 from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.repositories.mongo.queue import MongoQueueRepository
@@ -549,3 +549,97 @@ def test_a_job_whose_record_was_deleted_leaves_the_queue(
 
     assert claimed(queue).job_id == "b"
     assert database["queue"].count_documents({}) == 1
+
+
+# --- further versions, and requests that are repeated -------------------------------
+
+
+def test_a_job_that_completed_runs_again_for_its_next_version(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a"))
+    queue.finish(claimed(queue), JobEnd(JobStatus.COMPLETED, version=version(1)))
+
+    desk.again(JobId("a"), quota=10)
+
+    waiting = job(database, "a")
+    assert (waiting["status"], waiting["progress"]) == ("queued", 0)
+    assert [one["version"] for one in waiting["versions"]] == [1]
+    assert "completedAt" not in waiting
+    taken = claimed(queue)
+    assert (taken.attempt, taken.version, taken.step) == (1, 2, {})
+    queue.finish(taken, JobEnd(JobStatus.COMPLETED, version=version(2)))
+    assert [one["version"] for one in job(database, "a")["versions"]] == [1, 2]
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELLED, None])
+def test_only_what_completed_gets_a_further_version(
+    desk: MongoSubmissionRepository,
+    queue: MongoQueueRepository,
+    database: Mongo,
+    status: JobStatus | None,
+) -> None:
+    desk.submit(submission("a"))
+    if status is not None:
+        queue.finish(claimed(queue), JobEnd(status))
+    before = (database["queue"].find_one({}), job(database, "a"))
+
+    with pytest.raises(ConflictError, match="completed"):
+        desk.again(JobId("a"), quota=10)
+
+    assert (database["queue"].find_one({}), job(database, "a")) == before
+
+
+def test_what_waits_again_counts_against_the_quota(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    for name, status in (("a", JobStatus.COMPLETED), ("b", JobStatus.FAILED)):
+        desk.submit(submission(name))
+        queue.finish(claimed(queue), JobEnd(status))
+    desk.submit(submission("c"))
+
+    with pytest.raises(QuotaExceededError):
+        desk.again(JobId("a"), quota=1, idempotency_key="k", fingerprint="f")
+    with pytest.raises(QuotaExceededError):
+        desk.retry(JobId("b"), quota=1)
+
+    # A key of a request that was refused names nothing.
+    assert database["idempotency"].count_documents({}) == 0
+    assert desk.again(JobId("a"), quota=2).job_id == "a"
+
+
+def test_of_many_who_ask_for_a_further_version_with_one_key_one_gets_it(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a"))
+    queue.finish(claimed(queue), JobEnd(JobStatus.COMPLETED, version=version(1)))
+
+    def ask(_: int) -> bool:
+        key = {"idempotency_key": "k", "fingerprint": "f"}
+        return desk.again(JobId("a"), quota=10, **key).is_repeated
+
+    with ThreadPoolExecutor(6) as pool:
+        repeated = sorted(pool.map(ask, range(6)))
+
+    assert repeated == [False, *[True] * 5]
+    queue.finish(claimed(queue), JobEnd(JobStatus.COMPLETED, version=version(2)))
+    assert ask(7) is True
+    assert job(database, "a")["status"] == "completed"
+    with pytest.raises(IdempotencyConflictError):
+        desk.retry(JobId("a"), quota=10, idempotency_key="k", fingerprint="other")
+
+
+def test_a_key_leads_to_its_job_before_anything_else_is_looked_at(
+    desk: MongoSubmissionRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a", idempotency_key="k", fingerprint="f"))
+
+    assert desk.recall(UserId("ann"), "k", "f") == "a"
+    assert desk.recall(UserId("ann"), "unused", "f") is None
+    assert desk.recall(UserId("bob"), "k", "f") is None
+    with pytest.raises(IdempotencyConflictError):
+        desk.recall(UserId("ann"), "k", "other")
+    kept = database["idempotency"].find_one({})
+    assert kept is not None
+    # MongoDB's clock, by which the key is forgotten after a week.
+    assert kept["createdAt"] > NOW
