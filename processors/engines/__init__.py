@@ -1,1 +1,1 @@
-"""The engines, one port (``processors.engine``): what they make is told by their names."""
+"""The engines behind one port, ``processors.engine``."""

@@ -13,6 +13,7 @@ import av
 import av.error
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
 from av.packet import Packet
 
 from processors.engines.child_side import ChildFailedError
@@ -24,8 +25,8 @@ FORMATS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,dsf,eac3,flac,flv,matroska,mov,mp3,mpeg,mpegts,"
     "ogg,tta,voc,w64,wav,webm,wv"
 )
-"""Containers that hold sound themselves. Playlists (``hls``, ``concat`` …) are left out:
-they make the reader open whatever other file or address they name."""
+"""Containers that hold sound themselves. Playlists (``hls``, ``concat`` …) are left
+out: they make the reader open whatever other file or address they name."""
 
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
 _GAP_SECONDS = 0.25
@@ -50,7 +51,9 @@ class Recording:
             raise _unreadable("The file is empty.")
         self._file = path.open("rb")
         try:
-            self._container = av.open(self._file, options=dict(_OPTIONS))
+            self._container = av.open(
+                self._file, "r", options=dict(_OPTIONS), metadata_errors="replace"
+            )
         except (av.error.FFmpegError, ValueError) as exc:
             _let_memory_error_through(exc)
             raise _unreadable(
@@ -58,10 +61,10 @@ class Recording:
                 "or it is damaged, whatever its name says."
             ) from exc
         stream = self._container.streams.best("audio")
-        if stream is None or stream.type != "audio":
+        if not isinstance(stream, AudioStream):
             raise _unreadable("There is no sound in the file.")
         self._stream = stream
-        stream.thread_type = "NONE"
+        stream.codec_context.thread_type = "NONE"
         self._place = 0.0
         self.broken_packets = 0
         self.whole_packets = 0
@@ -131,7 +134,7 @@ class Recording:
             _let_memory_error_through(exc)
             self.broken_packets += 1
 
-    def _decoded(self, packet: Packet) -> list[AudioFrame]:
+    def _decoded(self, packet: "Packet[AudioStream]") -> list[AudioFrame]:
         try:
             frames = packet.decode()
         except av.error.FFmpegError as exc:
@@ -139,7 +142,7 @@ class Recording:
             self.broken_packets += 1
             return []
         self.whole_packets += 1
-        return [frame for frame in frames if isinstance(frame, AudioFrame)]
+        return frames
 
 
 def _resampler() -> AudioResampler:
@@ -167,8 +170,8 @@ def _silence(gap: float) -> Iterator[bytes]:
 
 
 def _let_memory_error_through(error: Exception) -> None:
-    if isinstance(error, MemoryError):
-        raise MemoryError from error
+    if isinstance(error, MemoryError):  # FFmpeg's is both
+        raise error
 
 
 def _unreadable(message: str) -> ChildFailedError:

@@ -1,4 +1,6 @@
-"""What a child of an engine does besides its work; ``processors.engines.child`` starts it.
+"""What a child of an engine does besides its work.
+
+``processors.engines.child`` starts it.
 
 On standard input comes one line of JSON, and then nothing until the parent is gone. On
 standard output go lines of JSON: any number of ``{"done": …, "percent": …}``, and at

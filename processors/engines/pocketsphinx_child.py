@@ -55,7 +55,9 @@ def transcribe(task: Mapping[str, Any], parent: Parent) -> Mapping[str, Any]:
         if length is not None and length > longest:
             raise _too_long(longest)
         spoken, heard = [], 0.0
-        for utterance in utterances(recording.pieces(), Endpointer(sample_rate=RATE_HZ)):
+        for utterance in utterances(
+            recording.pieces(), Endpointer(sample_rate=RATE_HZ)
+        ):
             heard = max(heard, utterance.end_seconds)
             if heard > longest:
                 raise _too_long(longest)
@@ -138,8 +140,8 @@ def _write(
     folder = Path(task["folder"])
     with (folder / "transcript.json").open("w", encoding="utf-8") as file:
         json.dump(transcript, file, ensure_ascii=False)
-    lines = "".join(f"{text}\n" for text in texts)
-    (folder / "transcript.txt").write_text(lines, encoding="utf-8")
+    paragraphs = "\n\n".join(texts) + "\n"
+    (folder / "transcript.txt").write_text(paragraphs, encoding="utf-8")
 
 
 def _too_long(longest: float) -> ChildFailedError:

@@ -39,7 +39,7 @@ def work(task: Mapping[str, Any], parent: Parent) -> Mapping[str, Any]:
         case "flood":
             os.write(parent.fileno(), b"x" * (3 << 20))
             _FOREVER.wait()
-        case "fill":
+        case _:
             Path("big").write_bytes(bytes(2 << 20))
     return {}
 
