@@ -111,7 +111,6 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         leases=MongoLeaseRepository(database),
         sweeps=MongoScheduleRepository(database),
         reconciles=MongoReconcileRepository(database),
-        queue=MongoQueueRepository(database),
         fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),
