@@ -3,6 +3,7 @@
 Pictures are Pillow's, in ``RGB`` or ``RGBA``; arrays are ``float64``.
 """
 
+import string
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -19,9 +20,11 @@ _BLURHASH_SIDE = 32
 _BLURHASH_TERMS = (4, 3)
 """Terms along the longer and the shorter side."""
 
-_BASE83 = (
-    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
-)
+_BASE83 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_BASE83 += "#$%*+,-.:;=?@[]^_{|}~"
+_DARK, _SLOPE = 0.0031308, 12.92
+"""The straight part of sRGB's curve (IEC 61966-2-1)."""
+
 _COLOURS = 5
 _COLOUR_SIDE = 64
 _VISIBLE_ALPHA = 128
@@ -39,8 +42,8 @@ def flattened(image: Image.Image) -> Image.Image:
 def perceptual_hash(image: Image.Image) -> str:
     """Hash what a picture looks like: alike pictures differ in few bits.
 
-    The 8×8 lowest frequencies of a 32×32 grey copy's cosine transform, each compared
-    with their median (as ``imagehash.phash`` does).
+    The 8 by 8 lowest frequencies of the cosine transform of a 32 by 32 grey copy, each
+    compared with their median (as ``imagehash.phash`` does).
 
     Returns:
         16 hex digits; ``hash_distance`` compares two.
@@ -70,7 +73,7 @@ def _cosines(side: int) -> Floats:
 def blurhash(image: Image.Image) -> str:
     """Write a picture's few lowest frequencies as a text of 28 characters.
 
-    The format is Wolt's (``blurha.sh``): 4×3 terms, 3×4 for a portrait.
+    The format is Wolt's (``blurha.sh``): 4 by 3 terms, 3 by 4 for a portrait.
     """
     small = flattened(image)
     small.thumbnail((_BLURHASH_SIDE, _BLURHASH_SIDE))
@@ -110,14 +113,15 @@ def _base83(value: int, length: int) -> str:
 
 def _linear(values: Floats) -> Floats:
     """Undo the curve of sRGB; values from 0 to 1."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    curved = ((values + 0.055) / 1.055) ** 2.4
+    return np.where(values <= _DARK * _SLOPE, values / _SLOPE, curved)
 
 
 def _srgb(value: float) -> int:
     value = max(0.0, min(1.0, value))
-    if value <= 0.0031308:  # noqa: PLR2004  (IEC 61966-2-1)
-        return int(value * 12.92 * 255 + 0.5)
-    return int((1.055 * value ** (1 / 2.4) - 0.055) * 255 + 0.5)
+    is_dark = value <= _DARK
+    curved = value * _SLOPE if is_dark else 1.055 * value ** (1 / 2.4) - 0.055
+    return int(curved * 255 + 0.5)
 
 
 def dominant_colours(image: Image.Image) -> list[str]:
@@ -142,12 +146,24 @@ def dominant_colours(image: Image.Image) -> list[str]:
     return sorted(shares, key=lambda name: (-shares[name], name))
 
 
-def sharpness(grey: Floats) -> float:
-    """Tell how sharp a picture is: the variance of its Laplacian.
+def sharpness(image: Image.Image) -> float:
+    """Tell how sharp a picture is: the variance of the Laplacian of its grey values.
 
-    Args:
-        grey: ``(height, width)``, 0 to 255, at least 3×3.
+    It grows with contrast and with the size of the copy it is taken from. A picture
+    of less than 3 pixels a side has none.
     """
+    grey = _grey(image)
+    if min(grey.shape) < 3:  # noqa: PLR2004  (a pixel and its neighbours)
+        return 0.0
     centre = grey[1:-1, 1:-1]
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return float(np.var(around - 4 * centre))
+
+
+def brightness(image: Image.Image) -> float:
+    """Tell the mean of a picture's grey values, 0 to 255."""
+    return float(_grey(image).mean())
+
+
+def _grey(image: Image.Image) -> Floats:
+    return np.asarray(image.convert("L"), dtype=np.float64)

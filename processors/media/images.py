@@ -8,7 +8,7 @@ from PIL import Image
 
 from processors.media.errors import Cause, MediaError
 from processors.media.fingerprints import blurhash, dominant_colours, perceptual_hash
-from processors.media.pixels import Picture, opened, read_picture, shrunk
+from processors.media.pixels import REDUCING_GAP, Picture, opened, read_picture, shrunk
 from processors.media.sniff import Kind
 
 THUMB_NAME = "image_thumb.png"
@@ -46,26 +46,48 @@ def make_renditions(source: Path, folder: Path) -> dict[str, Any]:
         MediaError: Nothing can be made of it.
     """
     picture = read_picture(source, LARGE_SIDE_PX)
-    large = picture.image
-    small = large.copy()
-    small.thumbnail((SMALL_SIDE_PX, SMALL_SIDE_PX), reducing_gap=2.0)
-    small.save(folder / THUMB_NAME)
-    large.save(folder / LARGE_NAME, quality=QUALITY)
-    is_animated = _save_animated(source, picture, folder / SMALL_NAME)
-    if not is_animated:
-        small.save(folder / SMALL_NAME, quality=QUALITY)
-    return {
+    facts = write_renditions(picture.image, folder)
+    if _save_animated(source, picture, folder / SMALL_NAME):
+        facts["renditions"][1] |= {
+            "bytes": (folder / SMALL_NAME).stat().st_size,
+            "is_animated": True,
+        }
+    return facts | {
         "width": picture.width,
         "height": picture.height,
         "format": picture.kind.value,
         "frames": picture.frames,
-        "has_alpha": large.mode == "RGBA",
+    }
+
+
+def write_renditions(image: Image.Image, folder: Path) -> dict[str, Any]:
+    """Write the renditions of a picture that is decoded, without frames that follow.
+
+    Args:
+        image: Upright, sRGB, ``RGB`` or ``RGBA``, without metadata.
+        folder: Where to.
+
+    Returns:
+        Facts: ``width height has_alpha blurhash perceptual_hash dominant_colours`` and
+        ``renditions``: of each ``name width height bytes content_type is_animated``.
+    """
+    large = image.copy()
+    large.thumbnail((LARGE_SIDE_PX, LARGE_SIDE_PX), reducing_gap=REDUCING_GAP)
+    small = large.copy()
+    small.thumbnail((SMALL_SIDE_PX, SMALL_SIDE_PX), reducing_gap=REDUCING_GAP)
+    small.save(folder / THUMB_NAME)
+    small.save(folder / SMALL_NAME, quality=QUALITY)
+    large.save(folder / LARGE_NAME, quality=QUALITY)
+    return {
+        "width": image.width,
+        "height": image.height,
+        "has_alpha": image.mode == "RGBA",
         "blurhash": blurhash(small),
         "perceptual_hash": perceptual_hash(small),
         "dominant_colours": dominant_colours(small),
         "renditions": [
             _described(folder / THUMB_NAME, small, "image/png"),
-            _described(folder / SMALL_NAME, small, "image/webp", is_animated=is_animated),
+            _described(folder / SMALL_NAME, small, "image/webp"),
             _described(folder / LARGE_NAME, large, "image/webp"),
         ],
     }
@@ -95,7 +117,7 @@ def _save_animated(source: Path, picture: Picture, to: Path) -> bool:
 
 
 def _all_frames(source: Path, count: int) -> tuple[list[Image.Image], list[int], int]:
-    """Read frames (small), their durations (ms), and how often all is shown (0: ever)."""
+    """Read frames (small), their durations (ms), and how often they are shown."""
     frames, durations = list[Image.Image](), list[int]()
     with opened(source) as (image, kind):
         for index in range(count):
@@ -107,14 +129,12 @@ def _all_frames(source: Path, count: int) -> tuple[list[Image.Image], list[int],
     return frames, durations, loop
 
 
-def _described(
-    path: Path, image: Image.Image, content_type: str, *, is_animated: bool = False
-) -> dict[str, Any]:
+def _described(path: Path, image: Image.Image, content_type: str) -> dict[str, Any]:
     return {
         "name": path.name,
         "width": image.width,
         "height": image.height,
         "bytes": path.stat().st_size,
         "content_type": content_type,
-        "is_animated": is_animated,
+        "is_animated": False,
     }

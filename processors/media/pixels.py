@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms
+from PIL import AvifImagePlugin, ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from processors.media.errors import Cause, MediaError
 from processors.media.png import PROFILE, TEXTS, without
@@ -30,6 +30,8 @@ they run out of memory and call it a broken file."""
 
 REDUCING_GAP = 2.0
 """Reduce by whole numbers to twice the size, then resample (Pillow's manual)."""
+
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # else one for each processor of the host
 
 _STRIP_PIXELS = 1_000_000
 _DECODERS = {
@@ -58,6 +60,7 @@ _TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 _TIFF_BITS = 258
+_HIGHEST_16 = 65_535
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 
@@ -82,7 +85,7 @@ class Picture:
 
 
 def read_picture(source: Path, side: int) -> Picture:
-    """Decode the first frame to fit ``side`` × ``side`` pixels; never enlarges.
+    """Decode the first frame to fit ``side`` pixels both ways; never enlarges.
 
     Raises:
         MediaError: It can't be decoded, or may not be.
@@ -113,13 +116,13 @@ def opened(source: Path) -> Iterator[tuple[Image.Image, Kind]]:
         raise MediaError(Cause.UNSUPPORTED, f"{name} are not decoded")
     if kind is Kind.WEBP:  # its decoder takes the memory as soon as it is opened
         _check_size(*_webp_size(head), kind)
-    with _translated(), _open(source, kind) as image:
+    with _translated(source), _open(source, kind) as image:
         _check_size(*image.size, kind)
         yield image, kind
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:
-    """Read width and height of the canvas (RFC 9649); 1×1 where there is none."""
+    """Read width and height of the canvas (RFC 9649); 1 by 1 where there is none."""
     match head[12:16]:
         case b"VP8X":
             width = 1 + int.from_bytes(head[24:27], "little")
@@ -135,7 +138,7 @@ def _webp_size(head: bytes) -> tuple[int, int]:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(source: Path) -> Iterator[None]:
     """Decoders raise nearly everything on bad input; all of it means ``corrupt``."""
     try:
         with warnings.catch_warnings():
@@ -147,10 +150,10 @@ def _translated() -> Iterator[None]:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as exc:
         raise _too_many() from exc
-    except Image.UnidentifiedImageError as exc:
+    except UnidentifiedImageError as exc:
         raise MediaError(Cause.CORRUPT, "its header can't be read") from exc
     except Exception as exc:
-        message = f"{type(exc).__name__}: {exc}"
+        message = f"{type(exc).__name__}: {exc}".replace(str(source), "the file")
         raise MediaError(Cause.CORRUPT, message) from exc
 
 
@@ -173,7 +176,7 @@ def _open(source: Path, kind: Kind) -> Image.Image:
 
 def _check_size(width: int, height: int, kind: Kind) -> None:
     if width * height == 0:
-        raise MediaError(Cause.EMPTY, f"it has {width}×{height} pixels")
+        raise MediaError(Cause.EMPTY, f"it has {width} by {height} pixels")
     if width * height > (most := _GREEDY.get(kind, MAX_PIXELS)):
         raise _too_many(most)
 
@@ -279,11 +282,13 @@ def _scaler(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     whatever else lies about is stretched between its extremes.
     """
     low, high = _extremes(image)
-    if image.mode.startswith("I;16") or (image.mode == "I" and 0 <= low and high < 65536):  # noqa: PLR2004  (16 bits)
+    if image.mode.startswith("I;16") or (
+        image.mode == "I" and low >= 0 and high <= _HIGHEST_16
+    ):
         tags: Any = getattr(image, "tag_v2", {})
         bits = tags.get(_TIFF_BITS, (16,))[0]
         low, high = 0.0, float(2 ** min(int(bits), 16) - 1)
-    elif image.mode == "F" and 0 <= low and high <= 1:
+    elif image.mode == "F" and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     span = (high - low) or 1.0
 
@@ -297,7 +302,7 @@ def _scaler(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 def _extremes(image: Image.Image) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
-        return 0.0, 65535.0
+        return 0.0, float(_HIGHEST_16)
     low, high = image.getextrema()
     return float(str(low)), float(str(high))
 
@@ -323,8 +328,6 @@ def _managed(image: Image.Image, profile: bytes) -> Image.Image:
         if mode != image.mode:
             return image
         srgb = ImageCms.createProfile("sRGB")
-        return (
-            ImageCms.profileToProfile(image, source, srgb, outputMode="RGB") or image
-        )
+        return ImageCms.profileToProfile(image, source, srgb, outputMode="RGB") or image
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image  # a broken profile: its colours are shown as they are

@@ -1,6 +1,7 @@
 """PNG chunks, as far as a picture is to be read in spite of its texts."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import BinaryIO
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -28,7 +29,7 @@ def chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         at += size
 
 
-def without(file: BinaryIO, dropped: Set[bytes]) -> bytes | None:
+def without(file: BinaryIO, dropped: AbstractSet[bytes]) -> bytes | None:
     """Copy a PNG without the chunks of some types; ``None`` if it has none of them."""
     found = list(chunks(file))
     if not any(name in dropped for name, _, _ in found):

@@ -120,7 +120,9 @@ class MediaPool:
             except _LostError as exc:
                 slot.pop(task.modules).kill()
                 return {"cause": exc.cause, "message": str(exc)}
-            except BaseException:  # interrupted: the answer would be taken for another's
+            except (
+                BaseException
+            ):  # interrupted: the answer would be taken for another's
                 slot.pop(task.modules).kill()
                 raise
         finally:
