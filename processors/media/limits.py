@@ -1,0 +1,58 @@
+"""What a process that reads untrusted media may use, and how it is held to that."""
+
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ONE_THREAD: Mapping[str, str] = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+}
+"""Native libraries start no threads: forking stays safe, address space small."""
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for one file.
+
+    Attributes:
+        memory_bytes: Of address space, code included; resident memory is always less.
+        wall_seconds: On the clock.
+        cpu_seconds: Of processor time, whole seconds.
+        file_bytes: Of each file that is written.
+        open_files: At once.
+    """
+
+    memory_bytes: int = 512_000_000
+    wall_seconds: float = 20.0
+    cpu_seconds: int = 20
+    file_bytes: int = 64_000_000
+    open_files: int = 32
+
+
+def environment() -> dict[str, str]:
+    """Make the whole environment of a child: no secret of the parent is in it."""
+    return {**ONE_THREAD, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(_ROOT)}
+
+
+def confine(limits: Limits) -> None:
+    """Put this process under ``limits``, for good; the clock is its parent's to watch.
+
+    Processor time counts from the start of the process, so a fork has all of it.
+    """
+    for what, bound in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_AS, limits.memory_bytes),
+        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+    ):
+        _, highest = resource.getrlimit(what)
+        if highest != resource.RLIM_INFINITY:
+            bound = min(bound, highest)  # noqa: PLW2901  (a host may be stricter)
+        resource.setrlimit(what, (bound, bound))
