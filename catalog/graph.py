@@ -64,7 +64,6 @@ class Catalog:
     leases: LeaseRepository
     sweeps: ScheduleRepository
     reconciles: ReconcileRepository
-    queue: QueueRepository
     fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner

@@ -258,7 +258,7 @@ class Rollout:
     # --- the states ----------------------------------------------------------------
 
     def _begin_position(self, position: FeedPosition) -> None:
-        self._live.advance(position, has_changes=True)
+        self._steady.run(lambda: self._live.advance(position, has_changes=True))
         self._steady.run(self._live.save)
 
     def _create(self, generation: Generation) -> None:
