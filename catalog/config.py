@@ -152,6 +152,12 @@ class Settings(BaseSettings):
         ge=5,
         description="Time after which Typesense answers with what it has (partial).",
     )
+    source_bytes: int = Field(
+        default=5 * 1024**3,
+        ge=1,
+        description="Largest recording or model file that a worker fetches for a job, "
+        "in bytes.",
+    )
     fal_key: SecretStr | None = Field(
         default=None,
         description="Key of fal.ai (`id:secret`), for images and LoRA training.",

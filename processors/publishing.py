@@ -7,7 +7,6 @@ manifest; one that kept its own and died is followed by others who publish the s
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
 from catalog.clock import Clock
 from catalog.errors import NotFoundError
@@ -17,6 +16,7 @@ from catalog.models.job import JobType
 from catalog.repositories.queue import Claim
 from catalog.storage import keys
 from catalog.storage.base import ObjectStore
+from catalog.storage.urls import stored_url
 from processors.engine import EngineError, Made, Output, Step
 
 PUBLISHING = "publishing"
@@ -122,7 +122,7 @@ class Publisher:
         }
         images = []
         for file in manifest["files"]:
-            url = self._url_of(file["key"])
+            url = stored_url(self._store.url, file["key"])
             match file["role"]:
                 case FileRole.IMAGE:
                     images.append({"url": url, "s3Key": file["key"], **file["facts"]})
@@ -139,12 +139,6 @@ class Publisher:
         if images:
             found["images"] = images
         return found | {"provenance": manifest["provenance"]}
-
-    def _url_of(self, key: str) -> str:
-        """Write an address of our store that ``ObjectStore.parse_url`` reads."""
-        address = self._store.url.rstrip("/")
-        # Keys in ``s3://`` are literal, those of other addresses encoded.
-        return f"{address}/{key if address.startswith('s3://') else quote(key)}"
 
 
 def final_key(claim: Claim, output: Output, first_image: int) -> ObjectKey:

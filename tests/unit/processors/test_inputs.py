@@ -1,4 +1,4 @@
-"""What a job may be made from, and where its engine reads it."""
+"""What a job is made from, and where its engine reads it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,44 +8,39 @@ import pytest
 
 from catalog.clock import ManualClock
 from catalog.models.generation import request_from
-from catalog.models.ids import JobId, ObjectKey, UserId
+from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobType
 from catalog.repositories.queue import Claim
-from catalog.services.assets import AssetService
+from catalog.services.locations import LocationService
 from catalog.storage.links import LinkSigner
 from processors.engine import Engine, EngineError
 from processors.held import HeldClaim
 from processors.inputs import JobInputs
 from tests.fakes.assets import FakeAssetRepository, view
-from tests.fakes.catalog import NOW
+from tests.fakes.catalog import NOW, FakeParts
 from tests.fakes.store import FakeStore
 
 OWN = "loras/ann/own/v1/model.safetensors"
 FOREIGN = "loras/bob/secret/v1/model.safetensors"
 SHARED = "loras/bob/shared/v1/model.safetensors"
-UPLOAD = "temp/upload-1/talk.wav"
-RECORDING = "transcripts/bob/secret/source.wav"
+UPLOAD = "memory://store/temp/upload-1/talk.wav"
+RUN = Path("/work-of-this-run")
 
 
 class Fetched:
-    """Notes what it was asked for, and makes an empty file of it."""
+    """Notes what it was asked for, and makes no file of it."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def remote(self, url: str, folder: Path, check: Callable[[], None]) -> Path:
+    def fetch(self, location: str, path: Path, check: Callable[[], None]) -> Path:
         check()
-        self.asked.append(url)
-        return folder / "remote"
-
-    def stored(self, key: ObjectKey, folder: Path, check: Callable[[], None]) -> Path:
-        check()
-        self.asked.append(key)
-        return folder / "stored"
+        self.asked.append(location)
+        return path
 
 
 class Held:
-    folder = Path("/work-of-this-run")
+    folder = RUN
 
     def check(self) -> None:
         pass
@@ -65,19 +60,19 @@ REMOTE, LOCAL = (
 
 class Scene:
     def __init__(self, *, presigns: bool, public_url: str | None) -> None:
-        self.store = FakeStore(presigns=presigns)
-        for key in (OWN, FOREIGN, SHARED, UPLOAD, RECORDING):
-            self.store.objects[key] = b"x"
+        parts = FakeParts()
+        store = FakeStore(presigns=presigns)
+        for key in (OWN, FOREIGN, SHARED, "temp/upload-1/talk.wav"):
+            store.objects[key] = b"x"
+        assets = FakeAssetRepository(
+            lora("own", OWN, "ann"),
+            lora("secret", FOREIGN, "bob"),
+            lora("shared", SHARED, "bob", sharedWith=["ann"]),
+        )
         self.fetch = Fetched()
         self.inputs = JobInputs(
-            store=self.store,
-            assets=AssetService(
-                FakeAssetRepository(
-                    lora("own", OWN, "ann"),
-                    lora("secret", FOREIGN, "bob"),
-                    lora("shared", SHARED, "bob", sharedWith=["ann"]),
-                )
-            ),
+            store=store,
+            locations=LocationService(assets, parts.jobs, store),
             links=LinkSigner(b"secret", ManualClock(NOW)),
             fetch=self.fetch,
             clock=ManualClock(NOW),
@@ -134,17 +129,20 @@ def scene() -> Scene:
 def test_a_lora_of_ones_own_or_a_shared_one_is_brought_here(
     scene: Scene, path: str, key: str
 ) -> None:
-    assert scene.loras(path) == ("/work-of-this-run/stored",)
-    assert scene.fetch.asked == [key]
+    assert scene.loras(path) == (f"{RUN}/lora-0.safetensors",)
+    assert scene.fetch.asked == [f"memory://store/{key}"]
 
 
 @pytest.mark.parametrize(
     "path", ["secret", f"memory://store/{FOREIGN}", "nobodys", "ftp://x.example/y"]
 )
-def test_one_that_is_not_for_this_user_does_not_exist(scene: Scene, path: str) -> None:
-    with pytest.raises(EngineError, match=r"inputs\.loras\.0\.path: there is no LoRA"):
+def test_one_that_is_not_for_this_user_is_refused_by_name(
+    scene: Scene, path: str
+) -> None:
+    with pytest.raises(EngineError, match=r"^inputs\.loras\.0\.path: ") as caught:
         scene.loras(path)
 
+    assert (caught.value.code, caught.value.is_retryable) == ("invalid_input", False)
     assert scene.fetch.asked == []
 
 
@@ -174,29 +172,28 @@ def test_a_store_that_no_provider_can_read_is_told_with_the_fix() -> None:
 
 
 def test_a_recording_is_fetched_from_where_it_is(scene: Scene) -> None:
-    uploaded = scene.source(upload=UPLOAD)
-    remote = scene.source(url="https://talks.example/a.mp3")
+    remote = "https://talks.example/a.mp3"
 
-    assert uploaded["source"] == Path("/work-of-this-run/stored")
-    assert remote["source"] == Path("/work-of-this-run/remote")
-    assert scene.fetch.asked == [UPLOAD, "https://talks.example/a.mp3"]
+    assert scene.source(upload=UPLOAD)["source"] == RUN / "source"
+    assert scene.source(url=remote)["source"] == RUN / "source"
+    assert scene.source(REMOTE, url=remote)["source_url"] == remote
+    assert scene.fetch.asked == [UPLOAD, remote]
 
 
 @pytest.mark.parametrize(
-    ("location", "code"),
+    "location",
     [
-        ("http://talks.example/a.mp3", "invalid_input"),
-        ("file:///etc/passwd", "invalid_input"),
-        ("temp/../etc/passwd", "invalid_input"),
-        ("temp/upload-1/gone.wav", "source_missing"),
-        (f"memory://store/{RECORDING}", "source_missing"),
+        "http://talks.example/a.mp3",
+        "file:///etc/passwd",
+        "memory://store/temp/upload-1/gone.wav",
+        f"memory://store/{FOREIGN}",
     ],
 )
-def test_other_places_are_refused(scene: Scene, location: str, code: str) -> None:
+def test_other_places_are_refused(scene: Scene, location: str) -> None:
     with pytest.raises(EngineError, match=r"^url: ") as caught:
         scene.source(url=location)
 
-    assert caught.value.code == code
+    assert caught.value.code == "invalid_input"
     assert scene.fetch.asked == []
 
 
