@@ -10,6 +10,7 @@ import psutil
 
 from bench.build import build, fill
 from bench.freshness import freshness
+from bench.media import media
 from bench.mongo import mongo
 from bench.queue import queue
 from bench.repair import repair
@@ -60,6 +61,8 @@ def main() -> int:
         figures += repair(world, raw)
         say("writing while the generation before is kept in step …")
         figures += freshness(world, options.writing / 3, is_doubled=True)
+    say("making thumbnails …")
+    figures += media(options.rounds)
     facts = {
         "at": SystemClock().now().astimezone(UTC).isoformat(),
         "python": platform.python_version(),

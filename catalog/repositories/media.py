@@ -58,7 +58,8 @@ class MediaResult:
     Attributes:
         renditions: Smallest first.
         facts: Of the content: ``width height format …``.
-        cause: One word of ``docs/media.md``; ``None`` when all went well.
+        cause: One word (``processors.media.errors.Cause``); ``None`` when all went
+            well.
         message: For a person, with a cause.
     """
 

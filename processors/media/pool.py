@@ -33,7 +33,7 @@ class Done:
     """What was made of one file.
 
     Attributes:
-        facts: As the task tells them (``docs/media.md``).
+        facts: As the task tells them.
         files: What it wrote, by name.
         usage: What it cost.
     """
