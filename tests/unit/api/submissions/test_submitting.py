@@ -229,7 +229,12 @@ def nested(levels: int) -> object:
 @pytest.mark.parametrize(
     ("address", "body", "field", "words"),
     [
-        (GENERATE, IMAGES | {"modelx": "x"}, "modelx", "not known; known are userId"),
+        (
+            GENERATE,
+            IMAGES | {"modelName": "x"},
+            "modelName",
+            "not known; known are userId",
+        ),
         (GENERATE, {"userId": "u", "inputs": {"prompt": "x"}}, "model", "required"),
         (GENERATE, {"userId": "u", "model": "m"}, "inputs", "required"),
         (GENERATE, changed(prompt="  "), "inputs.prompt", "at least 1"),
