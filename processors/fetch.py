@@ -34,11 +34,11 @@ _GONE = frozenset({404, 410})
 _LATER = frozenset({408, 425, 429, *range(500, 600)})
 _OK = 200
 _PORT = 443
-_HEADERS = [
+_HEADERS = (
     ("Accept", "*/*"),
     ("Accept-Encoding", "identity"),
     ("User-Agent", "catalog"),
-]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,7 @@ class Fetcher:
             yield
         except (httpcore.NetworkError, httpcore.TimeoutException) as exc:
             self._raise_if_late(network, exc)
-            is_distrusted = any(
-                isinstance(one, ssl.SSLCertVerificationError) for one in _chain(exc)
-            )
+            is_distrusted = isinstance(exc.__context__, ssl.SSLCertVerificationError)
             message = (
                 "The certificate of the source's server is not to be trusted."
                 if is_distrusted
@@ -292,11 +290,3 @@ def _missing() -> EngineError:
 
 def _invalid(message: str) -> EngineError:
     return EngineError("invalid_input", message, is_retryable=False)
-
-
-def _chain(exc: BaseException) -> Iterator[BaseException]:
-    """Give an exception and those that it stems from."""
-    found: BaseException | None = exc
-    while found is not None:
-        yield found
-        found = found.__cause__ or found.__context__

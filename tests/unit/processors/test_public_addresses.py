@@ -2,7 +2,7 @@
 
 import pytest
 
-from processors.public_addresses import is_public, resolve
+from processors.public_addresses import is_public
 
 
 @pytest.mark.parametrize(
@@ -54,15 +54,3 @@ def test_an_address_of_the_internet_is_public(address: str) -> None:
 )
 def test_every_other_address_is_not(address: str) -> None:
     assert not is_public(address)
-
-
-@pytest.mark.enable_socket  # asks the system what a name means, and nobody else
-@pytest.mark.parametrize(
-    "host",
-    ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "::1", "::ffff:7f00:1"],
-)
-def test_a_literal_is_judged_by_what_it_means_however_it_is_written(host: str) -> None:
-    addresses = resolve(host, 443)
-
-    assert addresses
-    assert not any(map(is_public, addresses))
