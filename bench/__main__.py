@@ -10,6 +10,7 @@ import psutil
 
 from bench.build import build, fill
 from bench.freshness import freshness
+from bench.media import media
 from bench.mongo import mongo
 from bench.repair import repair
 from bench.report import Figure, publish, say
@@ -37,6 +38,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     figures = list[Figure]()
+    say("making thumbnails …")
+    figures += media(options.rounds)
     with running_world() as world:
         say(f"making {options.assets} assets and {options.segments} segments …")
         jobs = fill(world, options.assets, options.segments)

@@ -1,5 +1,6 @@
 """The process in which media are read: forked with all code loaded, then confined."""
 
+import errno
 import importlib
 import os
 import resource
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 
 from processors.media.errors import Cause, MediaError
 from processors.media.limits import Limits, allow_processor_time, confine
-from processors.media.pipes import GoneError, LateError, hear, say
+from processors.media.pipes import GoneError, LateError, NonsenseError, hear, say
 
 Entry = Callable[[Path, Path, Mapping[str, Any]], Mapping[str, Any]]
 """A task: source, folder for its outputs, options → facts that JSON can hold."""
@@ -60,6 +61,8 @@ class Fork:
         except LateError:
             message = f"it took more than {self.limits.wall_seconds:g} s"
             answer = _failure(Cause.TIMEOUT, message)
+        except NonsenseError:
+            answer = _failure(Cause.CRASHED, "the process gave no readable answer")
         except (GoneError, OSError):
             answer = {}
         if "facts" in answer:
@@ -133,7 +136,7 @@ def _work(limits: Limits, files: int, told: int, telling: int) -> NoReturn:
     except MemoryError:  # so little is left that not even the answer could be made
         with suppress(OSError):
             os.write(telling, _OUT_OF_MEMORY)
-    except (LateError, GoneError):
+    except (LateError, GoneError, NonsenseError):
         pass
     finally:
         os._exit(1)
@@ -149,7 +152,15 @@ def _done(request: Mapping[str, Any]) -> dict[str, Any]:
         return _failure(exc.cause, exc.message)
     except MemoryError:
         return _failure(Cause.OUT_OF_MEMORY, "it needs more memory than a file may")
+    except OSError as exc:
+        if exc.errno != errno.EFBIG:
+            return _mistake(exc)
+        return _failure(Cause.TOO_LARGE, "what is made of it has too many bytes")
     except Exception as exc:  # noqa: BLE001  (ours: say where, the worker lives on)
-        place = traceback.extract_tb(exc.__traceback__)[-1]
-        where = f"{Path(place.filename).name}:{place.lineno}"
-        return _failure(Cause.CRASHED, f"{type(exc).__name__} at {where}: {exc}")
+        return _mistake(exc)
+
+
+def _mistake(exc: Exception) -> dict[str, Any]:
+    place = traceback.extract_tb(exc.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return _failure(Cause.CRASHED, f"{type(exc).__name__} at {where}: {exc}")

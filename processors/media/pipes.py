@@ -18,7 +18,11 @@ class LateError(Exception):
 
 
 class GoneError(Exception):
-    """The other end has closed, or says what nobody asked for."""
+    """The other end has closed."""
+
+
+class NonsenseError(Exception):
+    """The other end says what is no answer, or too long for one."""
 
 
 def say(descriptor: int, message: Mapping[str, Any]) -> None:
@@ -34,7 +38,8 @@ def hear(descriptor: int, seconds: float) -> Any:  # noqa: ANN401  (JSON)
 
     Raises:
         LateError: No whole line came within ``seconds``.
-        GoneError: It is no line, too long a line, more than one, or no JSON.
+        GoneError: The other end closed before one was whole.
+        NonsenseError: It is too long a line, more than one, or no JSON.
     """
     deadline = time.monotonic() + seconds
     poll = select.poll()
@@ -44,10 +49,12 @@ def hear(descriptor: int, seconds: float) -> Any:  # noqa: ANN401  (JSON)
         if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise LateError
         chunk = os.read(descriptor, _CHUNK_BYTES)
-        if not chunk or len(said) > MAX_LINE_BYTES:
+        if not chunk:
             raise GoneError
         said += chunk
+        if len(said) > MAX_LINE_BYTES:
+            raise NonsenseError
     try:
         return json.loads(said)
     except (ValueError, RecursionError) as exc:
-        raise GoneError from exc
+        raise NonsenseError from exc

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from processors.media.errors import Cause, MediaError, Usage
 from processors.media.limits import Limits, environment
-from processors.media.pipes import GoneError, LateError, hear, say
+from processors.media.pipes import GoneError, LateError, NonsenseError, hear, say
 from processors.media.tasks import TASKS, Task
 
 _START_SECONDS = 60.0
@@ -135,7 +135,7 @@ class MediaPool:
         """Wait for what is being read, then end all children."""
         for slot in [self._slots.get() for _ in range(self._size)]:
             for child in slot.values():
-                child.kill()
+                child.close()
             self._slots.put({})
 
     def __enter__(self) -> Self:
@@ -184,15 +184,23 @@ class _Child:
             answer = hear(answers, seconds)
         except LateError as exc:
             raise _LostError(Cause.TIMEOUT, "the child does not answer") from exc
-        except (GoneError, OSError) as exc:
+        except (GoneError, NonsenseError, OSError) as exc:
             raise _LostError(Cause.CRASHED, "the child has ended") from exc
         if not isinstance(answer, dict) or "usage" not in answer:
             raise _LostError(Cause.CRASHED, "the child's answer is not complete")
         return answer
 
+    def close(self) -> None:
+        """Let it end its fork, and itself, which leaves nobody to be adopted."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        self.kill()
+
     def kill(self) -> None:
         """End it with all that it has forked."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
