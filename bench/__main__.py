@@ -39,6 +39,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     figures = list[Figure]()
+    say("making thumbnails …")
+    figures += media(options.rounds)
     with running_world() as world:
         say(f"making {options.assets} assets and {options.segments} segments …")
         jobs = fill(world, options.assets, options.segments)
@@ -61,8 +63,6 @@ def main() -> int:
         figures += repair(world, raw)
         say("writing while the generation before is kept in step …")
         figures += freshness(world, options.writing / 3, is_doubled=True)
-    say("making thumbnails …")
-    figures += media(options.rounds)
     facts = {
         "at": SystemClock().now().astimezone(UTC).isoformat(),
         "python": platform.python_version(),

@@ -28,6 +28,8 @@ _DARK, _SLOPE = 0.0031308, 12.92
 _COLOURS = 5
 _COLOUR_SIDE = 64
 _VISIBLE_ALPHA = 128
+_MIN_SHARE = 0.02
+"""What is less is mostly the seam between two others."""
 
 
 def flattened(image: Image.Image) -> Image.Image:
@@ -75,7 +77,7 @@ def blurhash(image: Image.Image) -> str:
 
     The format is Wolt's (``blurha.sh``): 4 by 3 terms, 3 by 4 for a portrait.
     """
-    small = flattened(image)
+    small = flattened(image).copy()
     small.thumbnail((_BLURHASH_SIDE, _BLURHASH_SIDE))
     width, height = small.size
     x_terms, y_terms = _BLURHASH_TERMS if width >= height else _BLURHASH_TERMS[::-1]
@@ -130,7 +132,7 @@ def dominant_colours(image: Image.Image) -> list[str]:
     Transparent parts don't count; where nothing can be seen there are none.
     """
     small = image.copy()
-    small.thumbnail((_COLOUR_SIDE, _COLOUR_SIDE))
+    small.thumbnail((_COLOUR_SIDE, _COLOUR_SIDE), Image.Resampling.BOX)
     pixels = np.asarray(small.convert("RGBA")).reshape(-1, 4)
     seen = np.ascontiguousarray(pixels[pixels[:, 3] >= _VISIBLE_ALPHA][:, :3])
     if not len(seen):
@@ -143,7 +145,8 @@ def dominant_colours(image: Image.Image) -> list[str]:
         red, green, blue = palette[3 * int(str(index)) : 3 * int(str(index)) + 3]
         name = f"#{red:02x}{green:02x}{blue:02x}"
         shares[name] = shares.get(name, 0) + int(count)
-    return sorted(shares, key=lambda name: (-shares[name], name))
+    shown = [name for name, count in shares.items() if count >= len(seen) * _MIN_SHARE]
+    return sorted(shown, key=lambda name: (-shares[name], name))
 
 
 def sharpness(image: Image.Image) -> float:

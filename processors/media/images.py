@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image
@@ -33,6 +34,16 @@ def task(source: Path, folder: Path, options: Mapping[str, Any]) -> dict[str, An
     """Make all renditions of a picture; takes no options."""
     del options
     return make_renditions(source, folder)
+
+
+def warm_up() -> None:
+    """Make renditions of a drawn picture, so that a fork finds all code in memory."""
+    with TemporaryDirectory(prefix="warm-up-") as place:
+        folder = Path(place)
+        for ending in ("png", "jpg", "webp"):
+            drawn = Image.linear_gradient("L").resize((640, 640)).convert("RGB")
+            drawn.save(folder / f"drawn.{ending}")
+            make_renditions(folder / f"drawn.{ending}", folder)
 
 
 def make_renditions(source: Path, folder: Path) -> dict[str, Any]:

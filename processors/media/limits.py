@@ -1,5 +1,6 @@
 """What a process that reads untrusted media may use, and how it is held to that."""
 
+import math
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,19 +41,35 @@ def environment() -> dict[str, str]:
     return {**ONE_THREAD, "LC_ALL": "C.UTF-8", "PYTHONPATH": str(_ROOT)}
 
 
-def confine(limits: Limits) -> None:
+def confine(limits: Limits, files: int) -> None:
     """Put this process under ``limits``, for good; the clock is its parent's to watch.
 
-    Processor time counts from the start of the process, so a fork has all of it.
+    Args:
+        limits: For each file.
+        files: That it will read at most.
     """
     for what, bound in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, limits.cpu_seconds),
+        (resource.RLIMIT_CPU, limits.cpu_seconds * files),
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, limits.open_files),
     ):
-        _, highest = resource.getrlimit(what)
-        if highest != resource.RLIM_INFINITY:
-            bound = min(bound, highest)  # noqa: PLW2901  (a host may be stricter)
-        resource.setrlimit(what, (bound, bound))
+        allowed = _allowed(what, bound)
+        resource.setrlimit(what, (allowed, allowed))
+
+
+def allow_processor_time(limits: Limits) -> None:
+    """Give this process the processor time of one more file, which it began now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until = math.ceil(used.ru_utime + used.ru_stime) + limits.cpu_seconds
+    _, highest = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(
+        resource.RLIMIT_CPU, (_allowed(resource.RLIMIT_CPU, until), highest)
+    )
+
+
+def _allowed(what: int, bound: int) -> int:
+    """Keep to a bound that the host has set lower."""
+    _, highest = resource.getrlimit(what)
+    return bound if highest == resource.RLIM_INFINITY else min(bound, highest)

@@ -60,7 +60,9 @@ _TRANSPOSES = {
     8: Image.Transpose.ROTATE_90,
 }
 _TIFF_BITS = 258
-_HIGHEST_16 = 65_535
+_BITS_16 = 16
+_USUAL_RANGES = {False: (255.0, 65535.0), True: (1.0, 255.0, 65535.0)}
+"""Highest values of numbers, and of floats."""
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 
@@ -278,18 +280,18 @@ def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 def _scaler(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
     """Map 12, 16 or 32 bits, or floats, to 8 bits.
 
-    Integers have a range by their depth. Floats from 0 to 1 are taken as they are;
-    whatever else lies about is stretched between its extremes.
+    Up to 16 bits the depth tells the range. For larger numbers and for floats it is the
+    smallest usual one that holds them, else all between their extremes.
     """
-    low, high = _extremes(image)
-    if image.mode.startswith("I;16") or (
-        image.mode == "I" and low >= 0 and high <= _HIGHEST_16
-    ):
-        tags: Any = getattr(image, "tag_v2", {})
-        bits = tags.get(_TIFF_BITS, (16,))[0]
-        low, high = 0.0, float(2 ** min(int(bits), 16) - 1)
-    elif image.mode == "F" and low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
+    tags: Any = getattr(image, "tag_v2", {})
+    bits = int(tags.get(_TIFF_BITS, (16,))[0])
+    if image.mode != "F" and bits <= _BITS_16:
+        low, high = 0.0, 2.0**bits - 1
+    else:
+        low, high = _extremes(image)
+        ranges = _USUAL_RANGES[image.mode == "F"]
+        fitting = [top for top in ranges if low >= 0 and high <= top]
+        low, high = (0.0, fitting[0]) if fitting else (low, high)
     span = (high - low) or 1.0
 
     def scaled(part: Image.Image) -> Image.Image:
@@ -301,8 +303,6 @@ def _scaler(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:
-    if image.mode.startswith("I;16"):
-        return 0.0, float(_HIGHEST_16)
     low, high = image.getextrema()
     return float(str(low)), float(str(high))
 
