@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+from pymongo.database import Database
+
 from bench.report import Figure, percentile
 from bench.world import World
 from catalog.clock import SystemClock
@@ -53,7 +55,7 @@ def queue(world: World) -> list[Figure]:
     ]
 
 
-def _fill(database: Any) -> None:  # noqa: ANN401
+def _fill(database: Database[dict[str, Any]]) -> None:
     now, types = SystemClock().now(), tuple(JobType)
     for first in range(0, WAITING, 5_000):
         jobs, queued = [], []

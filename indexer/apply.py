@@ -6,8 +6,8 @@ replaced only after the proof, so whatever a crash interrupts is done again in f
 """
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 
@@ -226,19 +226,15 @@ class Applier:
             prepared = after.overlay(prepared)
         self._term.check()
         pass_ = DocumentPass(self._writer, self._pool, self._live, prepared, mode)
-        with self._writing:
-            try:
-                pass_.upsert()
-                pass_.sweep()
-                pass_.verify()
-            except FateUnknownError:
-                self._doubted.append(prepared.roots)
-                raise
+        with self._writing, self._doubting(prepared):
+            pass_.upsert()
+            pass_.sweep()
+            pass_.verify()
         return pass_
 
     def record(self, pass_: DocumentPass, *, rechecked: bool = False) -> AppliedBatch:
         """Only then replace what follows the documents: tags, rows, notes."""
-        with self._recording:
+        with self._recording, self._doubting(pass_.prepared):
             try:
                 self._term.check()
                 return self._record(pass_, rechecked=rechecked)
@@ -246,6 +242,15 @@ class Applier:
                 for tags in self._tags.values():
                     tags.forget()
                 raise
+
+    @contextmanager
+    def _doubting(self, prepared: Prepared) -> Iterator[None]:
+        """Note a batch of which an old write may still come."""
+        try:
+            yield
+        except FateUnknownError:
+            self._doubted.append(prepared.roots)
+            raise
 
     def _record(self, pass_: DocumentPass, *, rechecked: bool) -> AppliedBatch:
         prepared, rows = pass_.prepared, pass_.rows()

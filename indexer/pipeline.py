@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from catalog.errors import DependencyError
+from catalog.errors import CatalogError, DependencyError
 from catalog.models.ids import RootKey
 from catalog.repositories.base import RootId
 from indexer.apply import AppliedBatch, Applier
@@ -101,10 +101,8 @@ class Pipeline:
             if not mode.is_fill:
                 self._on_written(prepared.root_keys)
         except (DependencyError, FuseBlownError) as exc:
-            log.info("applying again", extra={"error": str(exc)})
             self.finish()
-            self._steady.let_land(exc)
-            settled(self._again(roots, mode, not_before))
+            settled(self._again(exc, roots, mode, not_before))
             return
         self.finish()
         recorded = self._pool.submit(self._applier.record, pass_)
@@ -129,8 +127,7 @@ class Pipeline:
         try:
             batch = pending.recorded.result()
         except DependencyError as exc:
-            log.info("applying again", extra={"error": str(exc)})
-            batch = self._again(pending.roots, pending.mode)
+            batch = self._again(exc, pending.roots, pending.mode)
         else:
             self._health.applied(batch.roots)
         pending.settled(batch)
@@ -138,8 +135,14 @@ class Pipeline:
             follower()
 
     def _again(
-        self, roots: Sequence[RootId], mode: PassMode, not_before: int = 0
+        self,
+        cause: CatalogError,
+        roots: Sequence[RootId],
+        mode: PassMode,
+        not_before: int = 0,
     ) -> AppliedBatch:
+        log.info("applying again", extra={"error": str(cause)})
+        self._steady.let_land(cause)
         self._steady.run(lambda: self._steady.barrier(self._live.targets))
         batch = self._steady.apply(
             self._applier,

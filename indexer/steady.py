@@ -28,7 +28,6 @@ Answer = TypeVar("Answer")
 _SAID_AFTER = 2
 """Attempts after which a trouble is worth a warning."""
 
-
 LANDING_SECONDS = 1.0
 """Most of what is between us and the engine has let go of a broken request by then;
 the roots are written once more later all the same (``Marks.doubt``)."""

@@ -73,7 +73,7 @@ def worker_of(
             clock=catalog.clock,
             public_url=settings.public_url,
         ),
-        publisher=Publisher(catalog.store, catalog.clock),
+        publisher=Publisher(catalog.store, catalog.clock, address=_address_of(catalog)),
         clock=catalog.clock,
         lease=LEASE,
         draining=draining,
@@ -93,6 +93,15 @@ def worker_of(
         lease=LEASE,
         draining=draining,
     )
+
+
+def _address_of(catalog: Catalog) -> str:
+    """What job records name the store by: a bucket, also where it is a directory.
+
+    A path of this machine says nothing elsewhere, and nobody may name one as a source.
+    """
+    url, others = catalog.store.url, catalog.settings.storage_buckets
+    return url if url.startswith("s3://") or not others else f"s3://{others[0]}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

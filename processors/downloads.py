@@ -8,6 +8,7 @@ import httpx
 
 from catalog.clock import Clock
 from processors.engine import EngineError
+from processors.fetch import Fetcher, FetchLimits
 from processors.http import HttpLimits, client
 from processors.patience import Patience
 
@@ -36,11 +37,17 @@ class Fetch(Protocol):
         ...
 
 
-class HttpFetch:
-    """See ``Fetch``: https only, but for the provider's own configured host.
+class _BrokenOffError(Exception):
+    """A transfer may succeed when it is repeated."""
 
-    Repeats broken and cut-off transfers from their start; a body shorter than its
-    ``Content-Length`` never counts.
+
+class HttpFetch:
+    """See ``Fetch``: of the provider's own configured host, or of public addresses.
+
+    An answer of a provider is no reason to read from inside our network: whatever is
+    not on the configured host is fetched as a job's sources are. Repeats broken and
+    cut-off transfers from their start; a body shorter than its ``Content-Length``
+    never counts.
     """
 
     def __init__(
@@ -56,7 +63,7 @@ class HttpFetch:
 
         Args:
             clock: For time limits and pauses.
-            trusted_url: Its host may also serve plain http.
+            trusted_url: Its host may be anywhere, and serve plain http.
             patience: With broken transfers.
             limits: Of each transfer; ``body_bytes`` is not looked at.
             transport: Instead of the network.
@@ -84,7 +91,7 @@ class HttpFetch:
                 if status < 500 and status != 429:  # noqa: PLR2004
                     raise _rejected(f"answers {status}")
                 reason = f"HTTP {status}"
-            except (httpx.RequestError, TimeoutError) as exc:
+            except (httpx.RequestError, TimeoutError, _BrokenOffError) as exc:
                 reason, cause = type(exc).__name__, exc
             except httpx.InvalidURL as exc:
                 raise _rejected("is none") from exc
@@ -101,7 +108,9 @@ class HttpFetch:
         deadline = self._clock.monotonic() + self._limits.total_seconds
         current = httpx.URL(url)
         for _ in range(_REDIRECTS):
-            self._refuse_unsafe(current)
+            if not self._is_trusted(current):
+                self._fetch_public(current, target, limit_bytes, check)
+                return _OK, None
             with self._client.stream("GET", current) as response:
                 if response.next_request is not None:
                     current = response.next_request.url
@@ -125,15 +134,31 @@ class HttpFetch:
                 return _OK, None
         raise _rejected(f"redirects more than {_REDIRECTS} times")
 
-    def _refuse_unsafe(self, url: httpx.URL) -> None:
+    def _fetch_public(
+        self,
+        url: httpx.URL,
+        target: Path,
+        limit_bytes: int,
+        check: Callable[[], None],
+    ) -> None:
+        limits = FetchLimits(limit_bytes, self._limits.total_seconds)
+        target.unlink(missing_ok=True)
+        try:
+            Fetcher(None, limits).fetch(str(url), target, check)
+        except EngineError as exc:
+            if exc.code == "out_of_limits":
+                raise
+            if exc.is_retryable:
+                raise _BrokenOffError(str(exc)) from exc
+            raise _rejected(f"can't be read: {exc}") from exc
+
+    def _is_trusted(self, url: httpx.URL) -> bool:
         trusted = self._trusted
-        is_trusted = (url.scheme, url.host, url.port) == (
+        return (url.scheme, url.host, url.port) == (
             trusted.scheme,
             trusted.host,
             trusted.port,
         )
-        if url.scheme != "https" and not is_trusted:
-            raise _rejected("is not https")
 
 
 def _rejected(problem: str) -> EngineError:

@@ -33,25 +33,16 @@ class EngineError(CatalogError):
         is_retryable: Whether the very same job may succeed later.
         is_final: Whether the worker must leave it to a person although it may succeed
             (the fate of something that is paid for is unknown).
-        restarts: Whether the next attempt must begin anew: the last step leads nowhere
-            (the provider says for certain that it has failed).
     """
 
     def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        is_retryable: bool,
-        is_final: bool = False,
-        restarts: bool = False,
+        self, code: str, message: str, *, is_retryable: bool, is_final: bool = False
     ) -> None:
         """Say what went wrong and, for a person, what to do about it."""
         super().__init__(message)
         self.code = code
         self.is_retryable = is_retryable
         self.is_final = is_final
-        self.restarts = restarts
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +159,9 @@ class Engine(Protocol):
             step: The last one that was kept; empty at the beginning.
 
         Raises:
-            EngineError: It can't be made, or not now.
+            EngineError: It can't be made, or not now. The next attempt goes on from
+                the last step that was kept: an engine whose step leads nowhere any
+                more keeps ``{}`` before.
             CancelledError: ``work.check`` raised it; let it through.
         """
         ...

@@ -61,7 +61,7 @@ class Fetcher:
 
     def __init__(
         self,
-        store: ObjectStore,
+        store: ObjectStore | None,
         limits: FetchLimits | None = None,
         *,
         tls: ssl.SSLContext | None = None,
@@ -71,7 +71,8 @@ class Fetcher:
         """Connect to nothing yet.
 
         Args:
-            store: Ours; what its ``parse_url`` knows is read from it.
+            store: Ours; what its ``parse_url`` knows is read from it. ``None`` where
+                nothing of ours is meant by an address.
             limits: For each source.
             tls: Whom to trust; the system's authorities by default.
             resolve_name: Finds the addresses of a host.
@@ -101,8 +102,8 @@ class Fetcher:
         """
         try:
             key = self._key(location)
-            if key is not None:
-                self._write(self._stored(key), path, check)
+            if self._store is not None and key is not None:
+                self._write(self._stored(self._store, key), path, check)
             else:
                 self._remote(location, path, check)
         except BaseException:
@@ -112,15 +113,15 @@ class Fetcher:
 
     def _key(self, location: str) -> ObjectKey | None:
         try:
-            return self._store.parse_url(location)
+            return self._store.parse_url(location) if self._store else None
         except InvalidObjectKeyError as exc:
             raise _invalid(exc.problem) from exc
 
-    def _stored(self, key: ObjectKey) -> Iterator[bytes]:
+    def _stored(self, store: ObjectStore, key: ObjectKey) -> Iterator[bytes]:
         try:
-            info = self._store.head(key)
+            info = store.head(key)
             self._check_size(info.size_bytes)
-            yield from self._store.stream(key)
+            yield from store.stream(key)
         except NotFoundError as exc:
             raise _missing() from exc
         except InvalidObjectKeyError as exc:
@@ -240,8 +241,7 @@ def _checked(location: str) -> str:
         raise _invalid("The address of the source can't be read.") from exc
     if address.scheme != "https" or not address.hostname:
         raise _invalid(
-            "The source must be an https address, or one of our own store "
-            "(`s3://…`, an asset, job or upload)."
+            "The source must be an https address, or one of our own store (`s3://…`)."
         )
     if address.username is not None or address.password is not None:
         raise _invalid("The address of the source must not hold a name or password.")

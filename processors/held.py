@@ -107,13 +107,9 @@ class HeldClaim:
     def save(self, step: Step) -> None:
         """Keep a step; see ``QueueRepository.save``.
 
-        A cancellation that came before is obeyed first: what is not yet begun costs
-        nothing.
-
-        Raises:
-            CancelledError: Somebody asked for the end.
+        Also when the job is not wanted any more: what was paid for must be known, if
+        only to be cancelled. Whoever is about to begin something calls ``check``.
         """
-        self.check_wanted()
         self._queue.save(self.claim, step)
         self.step = step
 

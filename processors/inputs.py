@@ -16,6 +16,7 @@ from catalog.models.generation import (
 )
 from catalog.models.ids import ObjectKey
 from catalog.repositories.queue import Claim
+from catalog.services.job_records import loras_of, sources_of
 from catalog.services.locations import Located, LocationService
 from catalog.storage.base import ObjectStore
 from catalog.storage.links import LinkSigner
@@ -80,21 +81,16 @@ class JobInputs:
                 case ImageGeneration():
                     found["loras"] = tuple(
                         self._brought(
-                            self._locations.lora(
-                                claim.user_id,
-                                use.path,
-                                field=f"inputs.loras.{place}.path",
-                            ),
+                            self._locations.lora(claim.user_id, path, field=field),
                             f"lora-{place}.safetensors",
                             engine,
                             held,
                         )
-                        for place, use in enumerate(request.inputs.loras)
+                        for place, (field, path) in enumerate(loras_of(request))
                     )
                 case Transcription():
-                    field = "url" if request.url is not None else "upload"
-                    located = self._locations.source(
-                        claim.user_id, request.url or request.upload or "", field=field
+                    (located,) = self._locations.sources(
+                        claim.user_id, sources_of(request)
                     )
                     source = self._brought(located, "source", engine, held)
                     if engine.reads_addresses:
@@ -118,14 +114,14 @@ class JobInputs:
         self, located: Located, name: str, engine: Engine, held: HeldClaim
     ) -> str:
         """Give a provider an address, and a local engine the path of a file."""
+        key = located.key
         if engine.reads_addresses:
-            return located.url or self._address(located.key)
-        location = located.url or stored_url(self._store.url, located.key or "")
+            return located.url or "" if key is None else self._address(key)
+        location = stored_url(self._store.url, key) if key else located.url or ""
         return str(self._fetch.fetch(location, held.folder / name, held.check))
 
-    def _address(self, key: ObjectKey | None) -> str:
+    def _address(self, key: ObjectKey) -> str:
         """Sign an address that a provider can read for a while."""
-        assert key is not None  # noqa: S101  (one of the two is set)
         address = self._store.presign(key, expires_in=ADDRESS_LASTS)
         if address is not None:
             return address

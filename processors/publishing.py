@@ -28,10 +28,20 @@ _ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 class Publisher:
     """Stores what was made; used by several threads, each with a job of its own."""
 
-    def __init__(self, store: ObjectStore, clock: Clock) -> None:
-        """Store nothing yet."""
+    def __init__(
+        self, store: ObjectStore, clock: Clock, *, address: str | None = None
+    ) -> None:
+        """Store nothing yet.
+
+        Args:
+            store: Where to.
+            clock: Tells when a version was made.
+            address: What job records name the store by, without a final slash; its own
+                one by default, which for a directory is a path of this machine.
+        """
         self._store = store
         self._clock = clock
+        self._address = address or store.url
 
     def stage(self, claim: Claim, made: Made) -> Step:
         """Bring all files to ``temp/{jobId}/``.
@@ -106,7 +116,6 @@ class Publisher:
                 "engine_failed",
                 "What was made has been removed from temp/ before it was published.",
                 is_retryable=True,
-                restarts=True,
             ) from exc
 
     def _is_published(self, key: ObjectKey, size_bytes: int) -> bool:
@@ -122,7 +131,7 @@ class Publisher:
         }
         images = []
         for file in manifest["files"]:
-            url = stored_url(self._store.url, file["key"])
+            url = stored_url(self._address, file["key"])
             match file["role"]:
                 case FileRole.IMAGE:
                     images.append({"url": url, "s3Key": file["key"], **file["facts"]})

@@ -1,7 +1,6 @@
 """One claim from its inputs to its end; whatever happens, the queue knows of it."""
 
 import logging
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -99,24 +98,26 @@ class JobRunner:
     def run(self, claim: Claim) -> None:
         """Do as much of a job as can be done now; raises nothing."""
         log.info("job begins", extra=_about(claim))
-        folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._folder))
-        held = HeldClaim(
-            claim,
-            queue=self._queue,
-            clock=self._clock,
-            lease=self._lease,
-            draining=self._draining,
-            folder=folder,
-        )
         try:
-            with held:
+            with (
+                tempfile.TemporaryDirectory(
+                    prefix="run-", dir=self._folder, ignore_cleanup_errors=True
+                ) as folder,
+                HeldClaim(
+                    claim,
+                    queue=self._queue,
+                    clock=self._clock,
+                    lease=self._lease,
+                    draining=self._draining,
+                    folder=Path(folder),
+                ) as held,
+            ):
                 self._run(claim, held)
         except FencedError:
             log.warning("another worker has the job", extra=_about(claim))
-        except DependencyError as exc:  # its lease runs out, and it goes on elsewhere
+        except (DependencyError, OSError) as exc:
+            # Its lease runs out, and it goes on elsewhere.
             log.warning("a job is left", extra={**_about(claim), "error": str(exc)})
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _run(self, claim: Claim, held: HeldClaim) -> None:
         try:
@@ -156,6 +157,7 @@ class JobRunner:
                 held.report(outcome.progress)
             self._queue.park(claim, outcome.step, until=outcome.pause)
             return
+        held.check_wanted()
         manifest = self._publisher.stage(claim, outcome)
         held.save(manifest)
         self._publish(claim, held)
@@ -180,7 +182,11 @@ class JobRunner:
 
     def _publish(self, claim: Claim, held: HeldClaim) -> None:
         """Publish what is staged; too late for a cancellation: it is made."""
-        version = self._publisher.publish(claim, held.step, held.check_held)
+        try:
+            version = self._publisher.publish(claim, held.step, held.check_held)
+        except EngineError:
+            held.save({})  # the manifest leads nowhere: it is made anew
+            raise
         self._end(claim, JobEnd(JobStatus.COMPLETED, version=version))
         try:
             self._publisher.clean(held.step)
@@ -195,8 +201,6 @@ class JobRunner:
         }
         is_last = claim.attempt >= MAX_ATTEMPTS
         if exc.is_retryable and not exc.is_final and not is_last:
-            if exc.restarts:
-                self._queue.save(claim, {})
             pause = _pause_after(claim.attempt, self._jitter())
             log.info("job postponed", extra={**_about(claim), **error})
             self._queue.postpone(claim, error, until=pause)

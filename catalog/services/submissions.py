@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from catalog.access import Asker
 from catalog.clock import Clock
@@ -29,6 +29,19 @@ from catalog.storage import keys
 
 _ANY_JOB = JobId("0" * 32)
 _HIGHEST_NUMBER = 999_999_999
+
+
+class _Repeat(Protocol):
+    """``SubmissionRepository.retry``, or ``again``."""
+
+    def __call__(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None,
+        fingerprint: str,
+    ) -> Accepted: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +170,22 @@ class SubmissionService:
             IdempotencyConflictError: As for ``submit``.
             DependencyUnavailableError: Fate unknown; repeat it with the same key.
         """
-        self._find(asker, job_id)
-        try:
-            accepted = self._submissions.retry(
-                JobId(job_id),
-                quota=self._quota,
-                idempotency_key=key,
-                fingerprint=fingerprint_of("retry", job_id),
-            )
-        except NotFoundError as exc:
-            raise _foreign_job(job_id) from exc
-        return self._told(accepted)
+        return self._repeat(asker, job_id, "retry", self._submissions.retry, key)
 
     def again(self, asker: Asker, job_id: str, *, key: str | None = None) -> Receipt:
         """Let a job that completed run again, for a further version; see ``retry``."""
+        return self._repeat(asker, job_id, "again", self._submissions.again, key)
+
+    def _repeat(
+        self, asker: Asker, job_id: str, what: str, repeat: _Repeat, key: str | None
+    ) -> Receipt:
         self._find(asker, job_id)
         try:
-            accepted = self._submissions.again(
+            accepted = repeat(
                 JobId(job_id),
                 quota=self._quota,
                 idempotency_key=key,
-                fingerprint=fingerprint_of("again", job_id),
+                fingerprint=fingerprint_of(what, job_id),
             )
         except NotFoundError as exc:
             raise _foreign_job(job_id) from exc

@@ -126,13 +126,8 @@ class DirectoryObjectStore:
 
     def copy(self, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
         """See ``ObjectStore.copy``; a file of its own, so that neither changes both."""
-        path = self._path(source)
         self._path(target)
-        try:
-            file = open(path, "rb")  # noqa: PTH123, SIM115
-        except OSError as exc:
-            raise self._read_error(exc, source) from exc
-        with file:
+        with os.fdopen(self._open(source, self._path(source)), "rb") as file:
             return self.write(target, file)
 
     def delete(self, key: ObjectKey) -> None:
@@ -225,13 +220,8 @@ class DirectoryObjectStore:
     def _pieces(
         self, key: ObjectKey, path: str, start: int, length: int | None
     ) -> Iterator[bytes]:
+        file = self._open(key, path)
         try:
-            # Without O_NONBLOCK the opening of a pipe would wait for its writer.
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as exc:
-            raise self._read_error(exc, key) from exc
-        try:
-            _info(key, os.fstat(file))
             yield b""
             position, left = start, length
             while left is None or left > 0:
@@ -246,6 +236,20 @@ class DirectoryObjectStore:
             raise unavailable(exc) from exc
         finally:
             os.close(file)
+
+    def _open(self, key: ObjectKey, path: str) -> int:
+        """Open a file, and nothing else that lies at an object's place."""
+        try:
+            # Without O_NONBLOCK the opening of a pipe would wait for its writer.
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as exc:
+            raise self._read_error(exc, key) from exc
+        try:
+            _info(key, os.fstat(file))
+        except BaseException:
+            os.close(file)
+            raise
+        return file
 
     def _write_temp(self, content: bytes | BinaryIO) -> str:
         folder = self._root + TEMP_FOLDER

@@ -115,35 +115,23 @@ class AssemblyAiEngine:
         answer = self._http.post_once(self._http.url(_PATH), payload)
         match answer:
             case NotSent(reason):
-                self._submissions.forget(work)
-                raise EngineError(
-                    "provider_unavailable",
-                    f"AssemblyAI can't be reached right now ({reason}).",
-                    is_retryable=True,
-                )
+                raise self._submissions.not_sent(work, reason)
             case Lost(reason):
-                return self._lost(work, step, reason)
+                return self._submissions.lost(work, step, reason)
             case Answer():
                 return self._answered(work, step, answer)
 
     def _answered(self, work: Work, step: Step, answer: Answer) -> Waiting | Made:
         if answer.status not in _OK:
             if answer.status == _TIMEOUT or answer.status >= _SERVER_ERROR:
-                return self._lost(work, step, f"HTTP {answer.status}")
+                return self._submissions.lost(work, step, f"HTTP {answer.status}")
             self._submissions.forget(work)
             raise refusal(answer)
         transcript_id = answer.json_object().get("id")
         if not _is_id(transcript_id):
-            return self._lost(work, step, "an answer without an id")
+            return self._submissions.lost(work, step, "an answer without an id")
         kept = self._submissions.keep(work, step, {"requestId": transcript_id})
         return self._submissions.wait_for_result(kept, 0)
-
-    def _lost(self, work: Work, step: Step, reason: str) -> Waiting | Made:
-        LOG.warning(
-            "fate of a submit is unknown",
-            extra={"job_id": work.job_id, "provider": NAME, "cause": reason},
-        )
-        return self._submissions.wait_for_word(step)
 
     def _find(self, work: Work, step: Step) -> Waiting | Made:
         """Go on with a transcript whose id a webhook or the list tells."""

@@ -123,14 +123,9 @@ class FalEngine:
         )
         match answer:
             case NotSent(reason):
-                self._submissions.forget(work)
-                raise EngineError(
-                    "provider_unavailable",
-                    f"fal can't be reached right now ({reason}).",
-                    is_retryable=True,
-                )
+                raise self._submissions.not_sent(work, reason)
             case Lost(reason):
-                return self._lost(work, step, reason)
+                return self._submissions.lost(work, step, reason)
             case Answer():
                 return self._answered(work, step, answer)
 
@@ -138,13 +133,13 @@ class FalEngine:
         if answer.status not in _OK:
             is_refused = answer.status == _TOO_MANY or is_verdict(answer)
             if answer.status == _TIMEOUT or not is_refused:
-                return self._lost(work, step, f"HTTP {answer.status}")
+                return self._submissions.lost(work, step, f"HTTP {answer.status}")
             self._submissions.forget(work)
             raise refusal(answer, step["endpoint"])
         body = answer.json_object()
         request_id = body.get("request_id")
         if not isinstance(request_id, str) or not _REQUEST_ID.match(request_id):
-            return self._lost(work, step, "an answer without a request id")
+            return self._submissions.lost(work, step, "an answer without a request id")
         given = {
             name: body.get(field)
             for name, field in (
@@ -155,13 +150,6 @@ class FalEngine:
         }
         kept = self._submissions.keep(work, step, {"requestId": request_id, **given})
         return self._submissions.wait_for_result(kept, 0)
-
-    def _lost(self, work: Work, step: Step, reason: str) -> Waiting | Made:
-        LOG.warning(
-            "fate of a submit is unknown",
-            extra={"job_id": work.job_id, "provider": NAME, "cause": reason},
-        )
-        return self._submissions.wait_for_word(step)
 
     def _find(self, work: Work, step: Step) -> Waiting | Made:
         """Go on with a request whose id only a webhook can tell."""

@@ -111,6 +111,27 @@ class Submissions:
         """Keep that nothing is under way: the next attempt may submit again."""
         work.save({})
 
+    def not_sent(self, work: Work, reason: str) -> EngineError:
+        """Say that a submit certainly never arrived; the next attempt sends anew."""
+        self.forget(work)
+        return EngineError(
+            "provider_unavailable",
+            f"{self.provider} can't be reached right now ({reason}).",
+            is_retryable=True,
+        )
+
+    def lost(self, work: Work, step: Step, reason: str) -> Waiting:
+        """Wait for word of a submit that may have arrived; see ``wait_for_word``."""
+        LOG.warning(
+            "fate of a submit is unknown",
+            extra={
+                "job_id": work.job_id,
+                "provider": self.provider,
+                "cause": reason,
+            },
+        )
+        return self.wait_for_word(step)
+
     def wait_for_word(self, step: Step) -> Waiting:
         """Go on waiting for a submit of unknown fate, or give up.
 

@@ -60,6 +60,8 @@ def test_words_of_a_recording_are_found_at_their_moment(tmp_path: Path) -> None:
     assert job["status"] == "completed", job.get("error")
     assert [one["version"] for one in job["versions"]] == [1]
     assert job["versions"][0]["provenance"]["engine"] == "local-pocketsphinx"
+    address = job["versions"][0]["transcriptUrl"]
+    assert address.startswith("s3://content-generation-assets/transcripts/ann/")
     assert hit["assetId"] == accepted["jobId"]
     assert foreign["hits"] == []
     said_at = truth["words"]["wildfires"]["start_seconds"]

@@ -121,10 +121,6 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         "queue", (("state", _UP), ("leaseUntil", _UP)), "jobs left by dead workers"
     ),
     DatabaseIndex(
-        "media", (("state", _UP), ("dueAt", _UP)), "pictures that wait, oldest first"
-    ),
-    DatabaseIndex("media", (("key", _UP),), "what is known of pictures"),
-    DatabaseIndex(
         "idempotency",
         (("createdAt", _UP),),
         "forgetting keys after a week",

@@ -70,15 +70,6 @@ RECORDS = (
         "nothing",
     ),
     (
-        "media",
-        (
-            "one per picture in the store: its renditions, what was found in it, or "
-            "why there is nothing; of one etag and one version of what makes them"
-        ),
-        "processors",
-        "nothing",
-    ),
-    (
         "queue_turns",
         "each user's last turn, and the turn that was served last, by type of job",
         "API, processors",

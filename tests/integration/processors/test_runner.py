@@ -1,6 +1,8 @@
 """What becomes of a job, whatever its engine, its user or its store do."""
 
 import threading
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 
@@ -8,7 +10,13 @@ from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import JobId
 from processors.engine import EngineError
 from processors.runner import MAX_ATTEMPTS
-from tests.integration.processors.workshop import LEASE, PICTURE, Workshop
+from tests.integration.processors.workshop import (
+    LEASE,
+    PICTURE,
+    KilledError,
+    Killer,
+    Workshop,
+)
 
 
 def test_a_job_is_made_published_and_seen_as_one(workshop: Workshop) -> None:
@@ -103,8 +111,9 @@ def test_a_certain_failure_is_begun_anew(workshop: Workshop) -> None:
     workshop.submit()
     workshop.run_one()
     workshop.provider.answers = [
-        EngineError("provider_rejected", "lost", is_retryable=True, restarts=True)
+        EngineError("provider_rejected", "lost", is_retryable=True)
     ]
+    workshop.provider.has_forgotten = True
 
     workshop.run_to_the_end()
 
@@ -134,6 +143,41 @@ def test_a_cancelled_job_is_cancelled_at_the_provider_too(workshop: Workshop) ->
     assert workshop.job()["status"] == "cancelled"
     assert workshop.provider.cancelled == ["job1"]
     assert workshop.published() == set()
+
+
+def test_a_job_cancelled_while_it_is_submitted_is_cancelled_at_the_provider(
+    workshop: Workshop,
+) -> None:
+    """The request id is kept all the same: without it nobody could name the job."""
+    workshop.lease = timedelta(seconds=0.3)
+
+    def cancel() -> None:
+        workshop.desk.cancel(JobId("job1"))
+        threading.Event().wait(0.5)  # until the claim knows of it
+
+    workshop.provider.while_submitting = cancel
+    workshop.provider.is_done = False
+    workshop.submit()
+
+    workshop.run_to_the_end()
+
+    assert workshop.job()["status"] == "cancelled"
+    assert workshop.provider.submits == ["job1"]
+    assert workshop.provider.cancelled == ["job1"]
+
+
+def test_what_was_staged_and_has_gone_is_made_anew(workshop: Workshop) -> None:
+    workshop.submit()
+    workshop.run_one()
+    with suppress(KilledError):
+        workshop.run_one(Killer(4))  # before the first copy
+    for key in [one for one in workshop.store.objects if one.startswith("temp/")]:
+        del workshop.store.objects[key]
+
+    workshop.run_to_the_end()
+
+    assert workshop.job()["status"] == "completed"
+    assert len(workshop.published()) == 2
 
 
 def test_a_worker_that_ends_leaves_the_job_to_others_without_an_attempt(

@@ -85,8 +85,10 @@ class Provider:
     def __init__(self) -> None:
         self.submits: list[str] = []
         self.cancelled: list[str] = []
+        self.while_submitting: Callable[[], object] = lambda: None
         self.answers: list[Exception] = []
         self.is_done = True
+        self.has_forgotten = False
 
 
 class PaidEngine:
@@ -102,13 +104,16 @@ class PaidEngine:
     def advance(self, work: Work, step: Step) -> Waiting | Made:
         self.works.append(work)
         if self._provider.answers:
+            if self._provider.has_forgotten:
+                work.save({})
             raise self._provider.answers.pop(0)
         match step.get("phase"):
             case None:
                 work.save({"phase": "submitting", "nonce": "n"})
                 self._killer.step("submit", lambda: self._submit(work))
-                work.save({"phase": "submitted", "requestId": work.job_id})
-                return Waiting({"phase": "submitted"}, timedelta(0), progress=10)
+                submitted = {"phase": "submitted", "requestId": work.job_id}
+                work.save(submitted)
+                return Waiting(submitted, timedelta(0), progress=10)
             case "submitting":
                 message = "Look at the provider's dashboard, then retry."
                 raise EngineError(
@@ -121,6 +126,7 @@ class PaidEngine:
 
     def _submit(self, work: Work) -> None:
         self._provider.submits.append(work.job_id)
+        self._provider.while_submitting()
 
     def _fetched(self, work: Work) -> tuple[Output, ...]:
         outputs = []
@@ -132,8 +138,8 @@ class PaidEngine:
         return tuple(outputs)
 
     def cancel(self, work: Work, step: Step) -> None:
-        del step
-        self._provider.cancelled.append(work.job_id)
+        del work
+        self._provider.cancelled.append(step["requestId"])
 
 
 class NoInputs:
@@ -157,6 +163,7 @@ class Workshop:
         self.provider = Provider()
         self.folder = folder
         self.draining = threading.Event()
+        self.lease = LEASE
 
     def submit(self, job_id: str = "job1", user: str = "ann", **changes: Any) -> None:  # noqa: ANN401
         record = {
@@ -177,7 +184,7 @@ class Workshop:
         """Let a worker claim a job and do what it can; it may be killed meanwhile."""
         killer = killer or Killer()
         self.queue.promote()
-        claim = self.queue.claim(tuple(JobType), worker="w", lease=LEASE)
+        claim = self.queue.claim(tuple(JobType), worker="w", lease=self.lease)
         if claim is not None:
             queue: Any = Mortal(
                 self.queue, killer, "save", "park", "postpone", "finish"
@@ -190,7 +197,7 @@ class Workshop:
                 inputs=NoInputs(),
                 publisher=Publisher(store, SystemClock()),
                 clock=SystemClock(),
-                lease=LEASE,
+                lease=self.lease,
                 draining=self.draining,
                 folder=self.folder,
                 jitter=lambda: 0.5,
