@@ -28,6 +28,10 @@ from processors.publishing import PUBLISHING, Publisher
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
+MAX_ATTEMPTS_UNDER_WAY = 50
+"""While a provider works on a job, or has finished it, giving up costs what was paid:
+four hours of its being away are waited for."""
+
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 300.0
 _AT_ONCE = timedelta()
@@ -130,14 +134,14 @@ class JobRunner:
         except DrainedError:
             self._queue.park(claim, held.step, until=_AT_ONCE)
         except EngineError as exc:
-            self._fail(claim, exc)
+            self._fail(claim, held, exc)
         except (FencedError, DependencyError):
             raise
         except Exception as exc:
             log.exception("an engine broke", extra=_about(claim))
             message = f"{type(exc).__name__}: {exc}"
             broken = EngineError("engine_failed", message, is_retryable=True)
-            self._fail(claim, broken)
+            self._fail(claim, held, broken)
 
     def _advance(self, claim: Claim, held: HeldClaim) -> None:
         request = _request_of(claim)
@@ -193,13 +197,15 @@ class JobRunner:
         except CatalogError as exc:
             log.info("temp/ is left to its sweep", extra={"error": str(exc)})
 
-    def _fail(self, claim: Claim, exc: EngineError) -> None:
+    def _fail(self, claim: Claim, held: HeldClaim, exc: EngineError) -> None:
         error = {
             "code": exc.code,
             "message": str(exc),
             "retryable": exc.is_retryable,
         }
-        is_last = claim.attempt >= MAX_ATTEMPTS
+        is_last = claim.attempt >= (
+            MAX_ATTEMPTS_UNDER_WAY if held.step else MAX_ATTEMPTS
+        )
         if exc.is_retryable and not exc.is_final and not is_last:
             pause = _pause_after(claim.attempt, self._jitter())
             log.info("job postponed", extra={**_about(claim), **error})

@@ -90,6 +90,20 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_told(
     assert workshop.provider.submits == ["job1"]
 
 
+def test_a_provider_that_is_away_while_it_works_is_waited_for(
+    workshop: Workshop,
+) -> None:
+    away = EngineError("provider_unavailable", "503", is_retryable=True)
+    workshop.submit()
+    workshop.run_one()
+    workshop.provider.answers = [away] * (MAX_ATTEMPTS + 3)
+
+    workshop.run_to_the_end()
+
+    assert workshop.job()["status"] == "completed"
+    assert workshop.provider.submits == ["job1"]
+
+
 @pytest.mark.parametrize("is_retryable", [True, False])
 def test_what_no_repetition_helps_fails_at_once(
     workshop: Workshop, *, is_retryable: bool
