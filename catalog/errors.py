@@ -179,12 +179,6 @@ class DependencyUnavailableError(DependencyError):
     code = "dependency_unavailable"
 
 
-class FateUnknownError(DependencyUnavailableError):
-    """A connection broke after a write was sent: it may be carried out, even later."""
-
-    code = "fate_unknown"
-
-
 class DependencyRejectedError(DependencyError):
     """The server refused what we sent: our mistake, not retryable."""
 

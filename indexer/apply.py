@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from threading import Lock
 
 from catalog.errors import (
+    CatalogError,
     DependencyUnavailableError,
-    FateUnknownError,
     FencedError,
 )
 from catalog.models.asset import AssetRow
@@ -51,6 +51,7 @@ class AppliedBatch:
         segments: Likewise of ``segments``.
         written: Documents sent in this pass.
         root_keys: Hashes of the roots and of others of the same ``jobId``.
+        touched: See ``Prepared.touched``.
         sequence: ``_seq`` of what was written.
     """
 
@@ -59,6 +60,7 @@ class AppliedBatch:
     segments: int
     written: int
     root_keys: tuple[RootKey, ...]
+    touched: frozenset[str]
     sequence: int
 
 
@@ -246,10 +248,12 @@ class Applier:
     @contextmanager
     def _doubting(self, prepared: Prepared) -> Iterator[None]:
         """Note a batch of which an old write may still come."""
+        before = self._writer.uncertain_writes
         try:
             yield
-        except FateUnknownError:
-            self._doubted.append(prepared.roots)
+        except CatalogError:
+            if self._writer.uncertain_writes != before:
+                self._doubted.append(prepared.roots)
             raise
 
     def _record(self, pass_: DocumentPass, *, rechecked: bool) -> AppliedBatch:
@@ -289,6 +293,7 @@ class Applier:
             segments=segments,
             written=pass_.written,
             root_keys=prepared.root_keys,
+            touched=prepared.touched,
             sequence=prepared.sequence,
         )
 

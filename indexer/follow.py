@@ -257,7 +257,7 @@ class Follower:
                 recheck=True,
                 mode=FORCED if any(map(self._is_suspect, due)) else LIVE,
             )
-            self._rollout.touch(batch.root_keys)
+            self._rollout.touch(batch.touched)
         if self._has_spilled and not self._is_spilling:
             self._has_spilled = (
                 self._steady.run(lambda: self._dirty.count(DirtyReason.SPILLED)) > 0

@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from catalog.errors import CatalogError, DependencyError
-from catalog.models.ids import RootKey
 from catalog.repositories.base import RootId
 from indexer.apply import AppliedBatch, Applier
 from indexer.documents import FORCED, DocumentPass, FuseBlownError, PassMode, Prepared
@@ -47,11 +46,11 @@ class Pipeline:
         steady: Steady,
         health: Health,
         make_pool: MakePool,
-        on_written: Callable[[Sequence[RootKey]], None],
+        on_written: Callable[[frozenset[str]], None],
     ) -> None:
         """Nothing is on its way.
 
-        ``on_written`` is told of roots; of those of fills only if written twice.
+        ``on_written`` is told what was touched; by fills only if written twice.
         """
         self._on_written = on_written
         self._applier = applier
@@ -99,7 +98,7 @@ class Pipeline:
             after = self._pending.pass_ if self._pending else None
             pass_ = self._applier.write(prepared, mode, after=after)
             if not mode.is_fill:
-                self._on_written(prepared.root_keys)
+                self._on_written(prepared.touched)
         except (DependencyError, FuseBlownError) as exc:
             self.finish()
             settled(self._again(exc, roots, mode, not_before))
@@ -153,5 +152,5 @@ class Pipeline:
         )
         # Also of a fill: its next chunk may hold some of these roots (of the same
         # ``jobId``), read before this.
-        self._on_written(batch.root_keys)
+        self._on_written(batch.touched)
         return batch

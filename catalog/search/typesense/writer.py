@@ -17,7 +17,6 @@ from catalog.clock import Clock, SystemClock
 from catalog.errors import (
     DependencyRejectedError,
     DependencyUnavailableError,
-    FateUnknownError,
     FencedError,
     NotFoundError,
 )
@@ -86,11 +85,17 @@ class TypesenseIndexWriter:
         self._key = api_key
         self._clock = clock or SystemClock()
         self._barrier_seconds = barrier_seconds
+        self._uncertain, self._counting = 0, threading.Lock()
         self._imports = open_client(
             url, api_key, timeout_seconds=import_timeout_seconds
         )
         self._client = open_client(url, api_key, timeout_seconds=timeout_seconds)
         weakref.finalize(self, close_clients, self._imports, self._client)
+
+    @property
+    def uncertain_writes(self) -> int:
+        """See ``IndexWriter.uncertain_writes``."""
+        return self._uncertain
 
     def use_key(self, key: str) -> None:
         """See ``IndexWriter.use_key``; the client reads it for every request."""
@@ -174,7 +179,7 @@ class TypesenseIndexWriter:
     def _import(self, index: str, lines: Sequence[bytes]) -> list[str]:
         documents = index_of(self._imports, index).documents
         body = b"\n".join(lines)
-        with _doubted():
+        with self._doubted():
             text = self._ask(lambda: documents.import_(body, _IMPORT), index)
         answers = text.split("\n") if text else []
         if len(answers) != len(lines):
@@ -185,7 +190,7 @@ class TypesenseIndexWriter:
     def _delete(self, index: str, wanted: str) -> int:
         parameters: DeleteQueryParameters = {"filter_by": wanted}
         documents = index_of(self._imports, index).documents
-        with _doubted():
+        with self._doubted():
             answer = self._ask(lambda: documents.delete(parameters), index)
         return int(answer["num_deleted"])
 
@@ -216,6 +221,17 @@ class TypesenseIndexWriter:
         with translated(index), _fenced():
             return request()
 
+    @contextmanager
+    def _doubted(self) -> Iterator[None]:
+        """Count a write that may be carried out after all."""
+        try:
+            yield
+        except DependencyUnavailableError as exc:
+            if is_sent(exc.__cause__):
+                with self._counting:
+                    self._uncertain += 1
+            raise
+
     def _check(self, index: str) -> None:
         """Refuse aliases and other people's indexes: never write through an alias."""
         parsed = parse_physical(index)
@@ -230,17 +246,6 @@ def _fenced() -> Iterator[None]:
         yield
     except (RequestUnauthorized, RequestForbidden) as exc:
         raise FencedError(f"typesense: the key is refused ({describe(exc)})") from exc
-
-
-@contextmanager
-def _doubted() -> Iterator[None]:
-    """Tell a write that may be carried out after all from one that never arrived."""
-    try:
-        yield
-    except DependencyUnavailableError as exc:
-        if is_sent(exc.__cause__):
-            raise FateUnknownError(exc.dependency, exc.detail) from exc
-        raise
 
 
 def _check_answer(index: str, answer: dict[str, Any]) -> None:
