@@ -8,6 +8,9 @@ from catalog.clock import Clock
 from catalog.config import Settings
 from catalog.models.job import JobType
 from processors.engine import Engine
+from processors.engines.diffusers_model import LIBRARIES
+from processors.engines.local_images import LocalImages
+from processors.engines.local_training import LocalTraining
 from processors.engines.providers import assemblyai_engine, fal_engine
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,10 @@ def _maker(settings: Settings, type_: JobType) -> Make | None:
             return _local_transcription
         case JobType.IMAGE_GENERATION if settings.fal_key is not None:
             return lambda settings, clock: fal_engine(settings, type_, clock)
+        case JobType.IMAGE_GENERATION | JobType.LORA_TRAINING if (
+            settings.fal_key is None and settings.local_image_model is not None
+        ):
+            return _local_diffusion(type_)
         case _:
             return None
 
@@ -58,3 +65,16 @@ def _local_transcription(settings: Settings, clock: Clock) -> Engine:
     )
 
     return LocalTranscription(clock=clock)
+
+
+def _local_diffusion(type_: JobType) -> Make | None:
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        log.warning(
+            "CATALOG_LOCAL_IMAGE_MODEL is set, but the extra local-models is not "
+            "installed: pip install 'asset-catalog[local-models]'",
+            extra={"type": type_.value, "missing": ", ".join(missing)},
+        )
+        return None
+    make = LocalImages if type_ is JobType.IMAGE_GENERATION else LocalTraining
+    return lambda settings, clock: make(settings.local_image_model, clock=clock)
