@@ -106,6 +106,8 @@ class ImageGeneration(Asked):
 class LoraTraining(Asked):
     """Train a LoRA on the frames of a video, or on images; exactly one of the two.
 
+    ``sampling`` tells where the frames of a video are taken: equally far apart
+    (``interval``, the default), or wherever the picture has become another one.
     ``resolution`` is the side in pixels of the squares that are trained on. Which of
     ``steps rank learning_rate resolution seed`` an engine takes is its own matter.
     """
@@ -114,6 +116,7 @@ class LoraTraining(Asked):
     lora_name: Name
     video_url: Location | None = None
     images: Annotated[tuple[Location, ...], Field(max_length=MAX_TRAINING_IMAGES)] = ()
+    sampling: Literal["interval", "scenes"] | None = None
     trigger: Annotated[Text, Field(max_length=100)] | None = None
     caption_style: Annotated[Text, Field(max_length=100)] | None = None
     steps: Annotated[int, Field(ge=1, le=20_000)] | None = None

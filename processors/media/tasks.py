@@ -19,6 +19,7 @@ class Task:
 
 
 _PICTURES = ("processors.media.images",)
+_TRAINING = ("processors.media.training_image",)
 _RECORDINGS = (
     "processors.media.probe",
     "processors.media.waveform",
@@ -26,8 +27,12 @@ _RECORDINGS = (
     "processors.media.frames",
 )
 
+TRAINING_IMAGE_NAME = "picture.jpg"
+"""What ``training_image`` writes."""
+
 TASKS: Mapping[str, Task] = {
     "image": Task("processors.media.images:task", _PICTURES),
+    "training_image": Task("processors.media.training_image:task", _TRAINING),
     "probe": Task("processors.media.probe:task", _RECORDINGS),
     "waveform": Task("processors.media.waveform:task", _RECORDINGS),
     "poster": Task("processors.media.poster:task", _RECORDINGS),
