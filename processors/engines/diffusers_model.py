@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from processors.engine import EngineError
+from processors.engines.lora_header import read_header
 
 LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "PIL")
 """What the extra ``local-models`` brings."""
@@ -66,6 +67,10 @@ def look_at_model(path: Path | None) -> DiffusersModel:
             raise _not_configured(
                 f"has no *.safetensors in {part}/ (pickled weights are never loaded)"
             )
+        for file in files:
+            problem = read_header(file)[1]
+            if problem:
+                raise _not_configured(f"has a {part}/{file.name} that {problem}")
         weights += sum(file.stat().st_size for file in files)
     return DiffusersModel(path, _name_of(index, path), weights)
 

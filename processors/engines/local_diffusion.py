@@ -1,9 +1,9 @@
-"""What both engines on ``diffusers`` share: names, seeds, limits, how a child is run."""
+"""What both engines on ``diffusers`` share: names, seeds, limits, running a child."""
 
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from catalog.clock import Clock
 from processors.engine import EngineError, Work
@@ -29,6 +29,21 @@ _OFFLINE: Mapping[str, str] = MappingProxyType(
         "TRANSFORMERS_VERBOSITY": "error",
     }
 )
+
+
+class RunChild(Protocol):
+    """How a child is run; see ``run``."""
+
+    def __call__(
+        self,
+        module: str,
+        task: Mapping[str, Any],
+        limits: ChildLimits,
+        work: Work,
+        clock: Clock,
+    ) -> dict[str, Any]:
+        """Return what the child made; raises ``EngineError``."""
+        ...
 
 
 def run(

@@ -16,6 +16,7 @@ from processors.engines.diffusers_model import DiffusersModel, look_at_model
 from processors.engines.local_diffusion import (
     MOST_PIXELS,
     NAME,
+    RunChild,
     check_model_name,
     invalid,
     limits_for,
@@ -46,12 +47,15 @@ class LocalImages:
     type = JobType.IMAGE_GENERATION
     reads_addresses = False
 
-    def __init__(self, model: Path | None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, model: Path | None, *, clock: Clock | None = None, run: RunChild = run
+    ) -> None:
         """Look at the model, and load nothing yet.
 
         Args:
             model: Its directory.
             clock: For the limits on time.
+            run: How a child is run.
 
         Raises:
             EngineError: ``not_configured``: it can't be used.
@@ -59,6 +63,7 @@ class LocalImages:
         look_at_model(model)
         self._path = model
         self._clock = clock or SystemClock()
+        self._run = run
 
     def advance(self, work: Work, step: Step) -> Made:
         """See ``Engine.advance``."""
@@ -71,6 +76,7 @@ class LocalImages:
         inputs = request.inputs
         _check(inputs)
         _check_loras(work, inputs)
+        seeds = _seeds(seed_of(work, inputs.seed), inputs.num_images)
         steps = inputs.num_inference_steps or STEPS
         task = {
             "model": str(model.path),
@@ -82,18 +88,18 @@ class LocalImages:
             "height": inputs.height,
             "steps": steps,
             "guidance": _or(inputs.guidance_scale, GUIDANCE),
-            "seeds": _seeds(seed_of(work, inputs.seed), inputs.num_images),
+            "seeds": seeds,
             "loras": [
                 {"path": str(Path(path).resolve()), "scale": use.scale}
                 for path, use in zip(work.loras, inputs.loras, strict=True)
             ],
         }
         limits = _limits(model, inputs, steps)
-        made = run(_CHILD, task, limits, work, self._clock)
+        made = self._run(_CHILD, task, limits, work, self._clock)
         facts = {"engine": NAME, "model": model.name} | made
         if inputs.extras:
             facts["ignored"] = sorted(inputs.extras)
-        return Made(_outputs(work, inputs, task["seeds"]), facts)
+        return Made(_outputs(work, inputs, seeds), facts)
 
     def cancel(self, work: Work, step: Step) -> None:
         """See ``Engine.cancel``: nothing goes on elsewhere."""

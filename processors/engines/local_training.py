@@ -15,6 +15,7 @@ from processors.engine import EngineError, Made, Output, Step, Work
 from processors.engines.diffusers_model import look_at_model
 from processors.engines.local_diffusion import (
     NAME,
+    RunChild,
     check_model_name,
     invalid,
     limits_for,
@@ -47,12 +48,15 @@ class LocalTraining:
     type = JobType.LORA_TRAINING
     reads_addresses = False
 
-    def __init__(self, model: Path | None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, model: Path | None, *, clock: Clock | None = None, run: RunChild = run
+    ) -> None:
         """Look at the model, and load nothing yet.
 
         Args:
             model: Its directory.
             clock: For the limits on time.
+            run: How a child is run.
 
         Raises:
             EngineError: ``not_configured``: it can't be used.
@@ -60,6 +64,7 @@ class LocalTraining:
         look_at_model(model)
         self._path = model
         self._clock = clock or SystemClock()
+        self._run = run
 
     def advance(self, work: Work, step: Step) -> Made:
         """See ``Engine.advance``; ``work.source`` is the folder of a dataset."""
@@ -70,6 +75,7 @@ class LocalTraining:
         model = look_at_model(self._path)
         check_model_name(request.model, model)
         _check(request)
+        examples = _examples(work.source)
         steps = request.steps or STEPS
         task = {
             "model": str(model.path),
@@ -78,7 +84,7 @@ class LocalTraining:
             "lora_name": request.lora_name,
             "trigger": request.trigger,
             "folder": str(work.folder.resolve()),
-            "examples": _examples(work.source),
+            "examples": examples,
             "steps": steps,
             "rank": request.rank or RANK,
             "learning_rate": request.learning_rate or LEARNING_RATE,
@@ -88,9 +94,9 @@ class LocalTraining:
         side = request.resolution or MOST_SIDE_PX
         # A step with its way back costs three of the pictures' ones; each example is
         # encoded before, and the preview made afterwards.
-        units = 3 * (steps + len(task["examples"])) + 100
+        units = 3 * (steps + len(examples)) + 100
         limits = limits_for(model, side * side, units)
-        made = run(_CHILD, task, limits, work, self._clock)
+        made = self._run(_CHILD, task, limits, work, self._clock)
         return Made(_outputs(work), {"engine": NAME, "model": model.name} | made)
 
     def cancel(self, work: Work, step: Step) -> None:

@@ -149,8 +149,8 @@ class _Loop:
         if not math.isfinite(value):
             raise ChildFailedError(
                 "engine_failed",
-                f"The training ran away at step {step} (its loss is {value}); ask for a "
-                "smaller `learningRate`.",
+                f"The training ran away at step {step} (its loss is {value}); ask for "
+                "a smaller `learningRate`.",
             )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._moved, _MOST_NORM)

@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tokenizer() -> Any:  # noqa: ANN401  (untyped library)
-    """Take letters for words: each byte is a token, at the end of a word another one."""
+    """Take letters for words: a token for each byte, and for each that ends a word."""
     letters = _byte_letters()
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), _START, _END]
     return CLIPTokenizer(

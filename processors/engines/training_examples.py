@@ -1,4 +1,4 @@
-"""Reads what a LoRA is trained on: pictures as squares of numbers, and their captions."""
+"""Reads what a LoRA is trained on: pictures as squares of numbers, and captions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
