@@ -15,6 +15,9 @@ from processors.engines.providers import assemblyai_engine, fal_engine
 
 log = logging.getLogger(__name__)
 
+MEDIA = ("PIL", "av", "numpy")
+"""What datasets are made with; the extra ``processors`` brings it."""
+
 Make = Callable[[Settings, Clock], Engine]
 
 
@@ -42,19 +45,16 @@ def engines_of(
 
 
 def _maker(settings: Settings, type_: JobType) -> Make | None:
-    match type_:
-        case JobType.TRANSCRIPTION if settings.assemblyai_key is not None:
+    if type_ is JobType.TRANSCRIPTION:
+        if settings.assemblyai_key is not None:
             return assemblyai_engine
-        case JobType.TRANSCRIPTION if find_spec("pocketsphinx") and find_spec("av"):
-            return _local_transcription
-        case JobType.IMAGE_GENERATION if settings.fal_key is not None:
-            return lambda settings, clock: fal_engine(settings, type_, clock)
-        case JobType.IMAGE_GENERATION | JobType.LORA_TRAINING if (
-            settings.fal_key is None and settings.local_image_model is not None
-        ):
-            return _local_diffusion(type_)
-        case _:
-            return None
+        is_there = find_spec("pocketsphinx") and find_spec("av")
+        return _local_transcription if is_there else None
+    if type_ is JobType.LORA_TRAINING and not all(map(find_spec, MEDIA)):
+        return None  # no dataset can be made
+    if settings.fal_key is not None:
+        return lambda settings, clock: fal_engine(settings, type_, clock)
+    return None if settings.local_image_model is None else _local_diffusion(type_)
 
 
 def _local_transcription(settings: Settings, clock: Clock) -> Engine:

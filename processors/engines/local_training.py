@@ -5,7 +5,9 @@ The model is the operator's (``CATALOG_LOCAL_IMAGE_MODEL``), the source a folder
 long it takes.
 """
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from catalog.clock import Clock, SystemClock
 from catalog.models.asset import FileRole
@@ -22,6 +24,7 @@ from processors.engines.local_diffusion import (
     run,
     seed_of,
 )
+from processors.engines.training_checkpoints import Checkpoints
 
 MOST_STEPS = 4000
 MOST_RANK = 64
@@ -32,6 +35,9 @@ STEPS = 100
 RANK = 4
 LEARNING_RATE = 1e-4
 
+CHECKPOINT_SECONDS = 120.0
+"""What is lost at most when a worker dies; one takes milliseconds to write."""
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 _CHILD = "processors.engines.local_training_child"
@@ -40,8 +46,8 @@ _CHILD = "processors.engines.local_training_child"
 class LocalTraining:
     """``Engine`` on ``diffusers`` and ``peft``, in a child with one thread.
 
-    It has one step: a worker that dies leaves nothing, and the next begins the training
-    anew, with the same seed. Nothing is published before it has come to its end.
+    Its steps are checkpoints: a worker that dies leaves the last one, and the next goes
+    on from it. Nothing is published before the training has come to its end.
     """
 
     name = NAME
@@ -49,7 +55,12 @@ class LocalTraining:
     reads_addresses = False
 
     def __init__(
-        self, model: Path | None, *, clock: Clock | None = None, run: RunChild = run
+        self,
+        model: Path | None,
+        *,
+        clock: Clock | None = None,
+        run: RunChild = run,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         """Look at the model, and load nothing yet.
 
@@ -57,6 +68,7 @@ class LocalTraining:
             model: Its directory.
             clock: For the limits on time.
             run: How a child is run.
+            checkpoint_seconds: Between two checkpoints.
 
         Raises:
             EngineError: ``not_configured``: it can't be used.
@@ -65,10 +77,10 @@ class LocalTraining:
         self._path = model
         self._clock = clock or SystemClock()
         self._run = run
+        self._checkpoint_seconds = checkpoint_seconds
 
     def advance(self, work: Work, step: Step) -> Made:
         """See ``Engine.advance``; ``work.source`` is the folder of a dataset."""
-        del step
         request = work.request
         if not isinstance(request, LoraTraining):
             raise invalid(f"The engine {NAME} does not make {work.request.type.value}.")
@@ -77,9 +89,10 @@ class LocalTraining:
         _check(request)
         examples = _examples(work.source)
         steps = request.steps or STEPS
-        task = {
+        task: dict[str, Any] = {
             "model": str(model.path),
             "name": model.name,
+            "weights_bytes": model.weights_bytes,
             "engine": NAME,
             "lora_name": request.lora_name,
             "trigger": request.trigger,
@@ -90,7 +103,15 @@ class LocalTraining:
             "learning_rate": request.learning_rate or LEARNING_RATE,
             "resolution": request.resolution,
             "seed": seed_of(work, request.seed),
+            "checkpoint": None,
+            "checkpoint_seconds": None,
         }
+        if work.shelf is not None:
+            checkpoints = Checkpoints(work, step, work.shelf)
+            last = checkpoints.last()
+            task["checkpoint"] = None if last is None else str(last.resolve())
+            task["checkpoint_seconds"] = self._checkpoint_seconds
+            work = replace(work, check=checkpoints.check)
         side = request.resolution or MOST_SIDE_PX
         # A step with its way back costs three of the pictures' ones; each example is
         # encoded before, and the preview made afterwards.

@@ -29,6 +29,12 @@ from processors.engines.diffusion_child import (
 )
 from processors.engines.lora_header import trainer_metadata
 from processors.engines.training_examples import Example, read_examples
+from processors.engines.training_state import (
+    Progress,
+    fingerprint,
+    read_state,
+    write_state,
+)
 
 _ATTENTION = ("to_k", "to_q", "to_v", "to_out.0")
 _MOST_NORM = 1.0
@@ -63,7 +69,8 @@ def train(task: Mapping[str, Any], parent: Parent) -> Mapping[str, Any]:
         target_modules=list(_ATTENTION),
     )
     pipeline.unet.add_adapter(config, adapter_name="default")
-    losses = _Loop(pipeline, task, parent).run(examples)
+    loop = _Loop(pipeline, task, parent)
+    losses = loop.run(examples)
     facts: dict[str, Any] = {
         "baseModel": task["name"],
         "trigger": task["trigger"],
@@ -81,7 +88,10 @@ def train(task: Mapping[str, Any], parent: Parent) -> Mapping[str, Any]:
     _write_weights(pipeline, task, side, examples)
     _write_config(task, facts)
     _write_preview(pipeline, task, side, examples, parent)
-    return {name: value for name, value in facts.items() if name != "trigger"} | {
+    told = {name: value for name, value in facts.items() if name != "trigger"}
+    if loop.resumed_at:
+        told["resumedAt"] = loop.resumed_at
+    return told | {
         "version": version("diffusers"),
         "peftVersion": version("peft"),
     }
@@ -96,7 +106,11 @@ class _Loop:
         task: Mapping[str, Any],
         parent: Parent,
     ) -> None:
+        self.resumed_at = 0
         self._pipeline = pipeline
+        self._task = task
+        self._clock = SystemClock()
+        self._kept_at = 0.0
         self._steps = int(task["steps"])
         self._parent = parent
         self._noising = DDPMScheduler.from_config(pipeline.scheduler.config)
@@ -109,17 +123,42 @@ class _Loop:
     def run(self, examples: Sequence[Example]) -> list[float]:
         """Return the loss of each step."""
         latents = [self._latents_of(n, one) for n, one in enumerate(examples, start=1)]
+        mark = fingerprint(self._task, [example.caption for example in examples])
+        progress = self._last(mark)
         self._pipeline.unet.train()
-        losses = []
-        order: list[int] = []
-        for step in range(1, self._steps + 1):
-            order = order or torch.randperm(len(examples)).tolist()
+        while progress.done < self._steps:
+            order = progress.order = (
+                progress.order or torch.randperm(len(examples)).tolist()
+            )
             place = order.pop()
             text = self._text_of(examples[place].caption)
-            losses.append(self._learn(latents[place], text, step))
-            self._tell(len(examples), step)
+            progress.losses.append(self._learn(latents[place], text, progress.done + 1))
+            progress.done += 1
+            self._keep(progress, mark)
+            self._tell(len(examples), progress.done)
         self._pipeline.unet.eval()
-        return losses
+        return progress.losses
+
+    def _last(self, mark: str) -> Progress:
+        """Go on from a checkpoint, if there is one of this very training."""
+        found = None
+        if (path := self._task["checkpoint"]) is not None:
+            found = read_state(Path(path), self._pipeline.unet, self._optimizer, mark)
+        progress = found or Progress()
+        self.resumed_at = progress.done
+        self._kept_at = self._clock.monotonic()
+        return progress
+
+    def _keep(self, progress: Progress, mark: str) -> None:
+        """Leave a checkpoint for the worker, now and then."""
+        seconds, now = self._task["checkpoint_seconds"], self._clock.monotonic()
+        if seconds is None or progress.done == self._steps:
+            return
+        if now - self._kept_at >= seconds:
+            name = f"checkpoint-{progress.done:06d}.safetensors"
+            path = Path(self._task["folder"]) / name
+            write_state(path, self._pipeline.unet, self._optimizer, progress, mark)
+            self._kept_at = now
 
     def _latents_of(self, number: int, example: Example) -> Any:  # noqa: ANN401
         with torch.no_grad():
