@@ -150,7 +150,7 @@ def _adapters(pipeline: Any) -> list[list[str]]:  # noqa: ANN401
 def _does_not_fit(place: int, why: str) -> ChildFailedError:
     return ChildFailedError(
         "invalid_input",
-        f"`inputs.loras[{place}].path`: the file is no LoRA for this worker's model "
+        f"`inputs.loras.{place}.path`: the file is no LoRA for this worker's model "
         f"({why}); use one that was trained on it.",
     )
 

@@ -133,13 +133,13 @@ def _check_loras(work: Work, inputs: ImageInputs) -> None:
     for place, (path, use) in enumerate(zip(work.loras, inputs.loras, strict=True)):
         if abs(use.scale) > MOST_SCALE:
             raise invalid(
-                f"`inputs.loras[{place}].scale`: the engine {NAME} takes "
+                f"`inputs.loras.{place}.scale`: the engine {NAME} takes "
                 f"{-MOST_SCALE:g} to {MOST_SCALE:g}, not {use.scale:g}."
             )
         problem = read_header(Path(path))[1]
         if problem:
             raise invalid(
-                f"`inputs.loras[{place}].path`: the file {problem}; name a LoRA in "
+                f"`inputs.loras.{place}.path`: the file {problem}; name a LoRA in "
                 "safetensors."
             )
 

@@ -63,7 +63,7 @@ def test_images_made_here_are_found_by_their_prompt(
     assert refused["error"]["code"] == "invalid_input"
     assert "tiny-random-stable-diffusion" in refused["error"]["message"]
     assert misled["error"]["code"] == "invalid_input"
-    assert "`inputs.loras[0].path`" in misled["error"]["message"]
+    assert "`inputs.loras.0.path`" in misled["error"]["message"]
     assert not misled["error"]["retryable"]
 
 

@@ -228,7 +228,7 @@ def test_a_lora_of_another_model_is_refused_by_its_place(
         assert (caught.value.code, caught.value.is_retryable) == (
             ("invalid_input", False)
         ), kind
-        assert "`inputs.loras[1].path`" in str(caught.value)
+        assert "`inputs.loras.1.path`" in str(caught.value)
         assert str(tmp_path) not in str(caught.value)
         assert not list(folder.glob("*.png"))
 

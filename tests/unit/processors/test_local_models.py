@@ -211,8 +211,8 @@ def test_a_lora_is_looked_at_before_anything_is_loaded(
     wrong = _work(tmp_path / "run", _images(loras=uses), loras=(str(good), str(bad)))
     strong = _work(tmp_path / "run", _images(loras=too_much), loras=(str(good),))
 
-    assert "`inputs.loras[1].path`" in str(_refused(LocalImages(model), wrong))
-    assert "`inputs.loras[0].scale`" in str(_refused(LocalImages(model), strong))
+    assert "`inputs.loras.1.path`" in str(_refused(LocalImages(model), wrong))
+    assert "`inputs.loras.0.scale`" in str(_refused(LocalImages(model), strong))
 
 
 def test_training_needs_images(model: Path, tmp_path: Path) -> None:
