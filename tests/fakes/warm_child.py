@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from catalog.clock import Clock
 from processors.engine import EngineError, Work
 from processors.engines.child import ChildLimits
@@ -63,6 +65,7 @@ def _main() -> None:
         def __init__(self) -> None:
             pass
 
+        @override
         def tell(self, done: float, percent: float | None = None) -> None:
             del done, percent
 
