@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class Trainer:
         last = task["checkpoint"]
         first = 1 if last is None else int(Path(last).read_bytes()) + 1
         for step in range(first, STEPS + 1):
-            self._killer.step("train", lambda step=step: self._steps.append(step))
+            self._killer.step("train", partial(self._steps.append, step))
             path = work.folder / f"checkpoint-{step:06d}.safetensors"
             path.write_bytes(b"%d" % step)
             work.check()
