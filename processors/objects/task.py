@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from catalog.models.ids import ObjectKey
 from catalog.models.stored import StoredObject
+from catalog.renditions import RenditionKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class MadeRendition:
         path: In the folder that the task was given.
         keys: Where to, in order of preference: the first that is free, or that was
             made for this same object before, is taken.
-        kind: ``thumbnail small large poster waveform peaks preview``.
+        kind: What it is.
         content_type: As stored.
         width: In pixels, as ``height``; ``None`` for what is no picture.
         height: See ``width``.
@@ -30,7 +31,7 @@ class MadeRendition:
 
     path: Path
     keys: tuple[ObjectKey, ...]
-    kind: str
+    kind: RenditionKind
     content_type: str
     width: int | None = None
     height: int | None = None
