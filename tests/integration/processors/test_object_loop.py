@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 from PIL import Image
@@ -19,7 +18,7 @@ from catalog.models.stored import StoredObject
 from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.storage.base import ObjectStore
 from catalog.storage.directory import DirectoryObjectStore
-from catalog.storage.s3 import S3ObjectStore
+from catalog.storage.s3 import S3ObjectStore, connect_s3
 from processors.media.errors import Cause, MediaError
 from processors.media.pool import MediaPool
 from processors.objects.loop import MAX_ATTEMPTS
@@ -46,18 +45,17 @@ def database(client: MongoClient[dict[str, Any]], mongo_database: Mongo) -> Mong
 
 
 @pytest.fixture(params=["directory", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ObjectStore]:
     if request.param == "directory":
         yield DirectoryObjectStore(tmp_path / "store")
         return
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        client = boto3.client(
-            "s3",
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        client.create_bucket(Bucket="assets")
+        client = connect_s3(None, "us-east-1")
+        client.create_bucket(Bucket="assets")  # type: ignore[attr-defined]
         yield S3ObjectStore("assets", client=client)
 
 
