@@ -58,9 +58,7 @@ def build_services(catalog: Catalog) -> AssetServices:
         suggestions=SuggestionService(search, catalog.assets),
         downloads=DownloadService(assets, catalog.store, catalog.links, catalog.clock),
         files=FileService(catalog.store, catalog.links, catalog.clock),
-        pictures=PictureService(
-            assets, catalog.jobs, catalog.object_work, catalog.store
-        ),
+        pictures=PictureService(assets, catalog.object_work, catalog.store),
         why=WhyService(
             search=search,
             monitor=monitor,

@@ -118,7 +118,7 @@ def object_loop_of(
     """
     settings, store = catalog.settings, catalog.store
     tasks: list[ObjectTask] = [
-        RenditionsTask(store, pool, most_bytes=settings.source_bytes),
+        RenditionsTask(store, catalog.jobs, pool, most_bytes=settings.source_bytes),
         PreviewsTask(catalog.assets, store, pool),
     ]
     return ObjectLoop(

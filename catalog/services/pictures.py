@@ -8,15 +8,11 @@ from catalog.errors import DependencyError, InvalidObjectKeyError, NotFoundError
 from catalog.models.asset import AssetType, AssetView, FileRole
 from catalog.models.ids import JobId, ObjectKey, UserId
 from catalog.placeholder import CONTENT_TYPE, placeholder
-from catalog.renditions import Rendition, RenditionKind
-from catalog.repositories.base import JobRepository
+from catalog.renditions import RENDITIONS, Rendition, RenditionKind
 from catalog.repositories.object_work import ObjectWorkReader, WorkResult
 from catalog.services.assets import AssetService
 from catalog.storage import keys
 from catalog.storage.base import ObjectStore
-
-TASK = "renditions"
-"""Name of the task that makes pictures (``processors.objects.renditions``)."""
 
 SMALL_PX, LARGE_PX = 256, 512
 
@@ -28,6 +24,8 @@ _MOST_BYTES = 5_000_000
 
 _SHOWN_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 _WEBP = "image/webp"
+_SHOWING = frozenset({FileRole.IMAGE.value, FileRole.TRANSCRIPT.value})
+"""Files that something is made of; of a transcript's recording, beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,11 @@ class PictureService:
     def __init__(
         self,
         assets: AssetService,
-        jobs: JobRepository,
         work: ObjectWorkReader,
         store: ObjectStore,
     ) -> None:
         """Stand on the assets, and on what was made of their files."""
         self._assets = assets
-        self._jobs = jobs
         self._work = work
         self._store = store
 
@@ -102,37 +98,14 @@ class PictureService:
             return tuple(None for _ in views)
 
     def _results(self, views: Sequence[AssetView]) -> tuple[WorkResult | None, ...]:
-        sources = [tuple(self._sources(view)) for view in views]
+        sources = [tuple(_sources(view)) for view in views]
         wanted = list(dict.fromkeys(key for some in sources for key in some))
         known: Mapping[ObjectKey, WorkResult] = (
-            self._work.results(TASK, wanted) if wanted else {}
+            self._work.results(RENDITIONS, wanted) if wanted else {}
         )
         return tuple(
             next((known[key] for key in some if key in known), None) for some in sources
         )
-
-    def _sources(self, view: AssetView) -> Iterator[ObjectKey]:
-        """List the files that show an asset, the best first."""
-        match AssetType(view["type"]):
-            case AssetType.IMAGE:
-                for file in view["versions"][-1]["files"] if view["versions"] else ():
-                    if file["role"] == FileRole.IMAGE and "key" in file:
-                        yield ObjectKey(file["key"])
-            case AssetType.LORA:
-                yield from _previews(view)
-            case AssetType.TRANSCRIPT:
-                recording = self._recording(view)
-                if recording is not None:
-                    yield recording
-            case AssetType.DATASET:
-                pass
-
-    def _recording(self, view: AssetView) -> ObjectKey | None:
-        """Find what was transcribed, if it is in our store."""
-        record = self._jobs.find(JobId(view["jobId"])) or {}
-        source = record.get("sourceVideo")
-        url = source.get("url") if isinstance(source, Mapping) else None
-        return self._store.parse_url(url) if isinstance(url, str) else None
 
     def _shown(
         self,
@@ -163,6 +136,19 @@ class PictureService:
         except (NotFoundError, InvalidObjectKeyError):
             return None
         return Picture(content, info.content_type, info.etag, view["assetId"])
+
+
+def _sources(view: AssetView) -> Iterator[ObjectKey]:
+    """List the files that show an asset, the best first."""
+    match AssetType(view["type"]):
+        case AssetType.IMAGE | AssetType.TRANSCRIPT:
+            for file in view["versions"][-1]["files"] if view["versions"] else ():
+                if file["role"] in _SHOWING and "key" in file:
+                    yield ObjectKey(file["key"])
+        case AssetType.LORA:
+            yield from _previews(view)
+        case AssetType.DATASET:
+            pass
 
 
 def _previews(view: AssetView) -> Iterator[ObjectKey]:

@@ -207,13 +207,56 @@ def test_a_recording_gets_its_waveform(quick: Studio) -> None:
     assert [one.kind for one in result.renditions] == ["waveform", "peaks"]
 
 
+def test_a_transcript_is_shown_by_its_recording(quick: Studio) -> None:
+    wav = (Path(__file__).parents[2] / "data" / "wildfires.wav").read_bytes()
+    quick.put("temp/upload/talk.wav", wav)
+    transcript = quick.put("transcripts/ann/job9/transcript.json", b"{}")
+    assert quick.work_off() == 1
+    quick.database["jobs"].insert_one(
+        {
+            "jobId": "job9",
+            "userId": "ann",
+            "type": "transcription",
+            "sourceVideo": {"url": "memory://store/temp/upload/talk.wav"},
+        }
+    )
+    quick.due_now()
+
+    assert quick.work_off() == 1, "the record came after the file"
+    assert "transcripts/ann/job9/transcript_waveform_thumb.png" in quick.stored()
+    result = quick.result(transcript)
+    assert result is not None
+    assert [one.kind for one in result.renditions] == ["waveform", "peaks"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [None, "text", {"url": 7}, {"url": "https://x.test/a.mp3"}, "memory://store/gone"],
+)
+def test_a_transcript_of_what_lies_elsewhere_is_no_trouble(
+    quick: Studio, source: object
+) -> None:
+    named = {"url": source} if isinstance(source, str) else source
+    quick.database["jobs"].insert_one(
+        {"jobId": "job9", "userId": "ann", "type": "x", "sourceVideo": named}
+    )
+    transcript = quick.put("transcripts/ann/job9/transcript.json", b"{}")
+    assert quick.work_off() == 1
+    quick.due_now()
+    assert quick.work_off() == 0
+    result = quick.result(transcript)
+    assert result is not None
+    assert result.cause is None
+    assert len(result.problems) == 1
+
+
 @pytest.mark.parametrize(
     "key",
     [
         "temp/job1/image_1.png",
         "datasets/ann/job1/images/0001.jpg",
         "loras/ann/job1/v1/sample.png",
-        "transcripts/ann/job1/transcript.json",
+        "transcripts/ann/job1/transcript.txt",
         "a/b_thumb.png",
         "a/b_poster_thumb.jpg",
         "a/b_256_thumb.webp",

@@ -12,11 +12,17 @@ from catalog.renditions import Rendition, RenditionKind
 from catalog.repositories.object_work import WorkResult
 from tests.fakes.assets import FakeAssetRepository, Row, view
 from tests.fakes.catalog import FakeParts
-from tests.unit.api.assets.samples import IMAGE_KEY, dataset, image, lora, transcript
+from tests.unit.api.assets.samples import (
+    IMAGE_KEY,
+    JSON_KEY,
+    dataset,
+    image,
+    lora,
+    transcript,
+)
 
 STEM = IMAGE_KEY.removesuffix(".png")
 URL = "/api/assets/pic-1/thumbnail?userId=user123"
-RECORDING = "uploads/user123/talk.mp4"
 
 
 def rendition(kind: RenditionKind, key: str, content_type: str) -> Rendition:
@@ -160,15 +166,7 @@ def test_a_lora_is_shown_by_its_preview(client: TestClient, parts: FakeParts) ->
 def test_a_transcript_is_shown_by_its_recording(
     client: TestClient, parts: FakeParts, kind: RenditionKind, size: int
 ) -> None:
-    parts.jobs.insert(
-        {
-            "jobId": "talk",
-            "userId": "user123",
-            "type": "transcription",
-            "sourceVideo": {"url": f"memory://store/{RECORDING}"},
-        }
-    )
-    made(parts, RECORDING, rendition(kind, f"a/{kind}_thumb.png", "image/png"))
+    made(parts, JSON_KEY, rendition(kind, f"a/{kind}_thumb.png", "image/png"))
     answer = client.get(f"/api/assets/talk/thumbnail?userId=user123&size={size}")
     assert answer.content == f"a/{kind}_thumb.png".encode()
 
