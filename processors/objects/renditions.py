@@ -31,6 +31,9 @@ from processors.media.sniff import HEAD_BYTES, sniff
 from processors.objects.sources import fetch
 from processors.objects.task import MadeRendition, TaskResult
 
+_PICTURE_ENDINGS = IMAGE_ENDINGS | frozenset(
+    "apng avifs heif ico j2k jfif jp2 pbm pgm pnm ppm".split()  # noqa: SIM905
+)
 _RECORDING_ENDINGS = frozenset(
     "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
 )
@@ -213,7 +216,7 @@ def _is_transcript(key: str) -> bool:
 
 def _is_picture(found: StoredObject) -> bool:
     content_type = found.content_type or ""
-    return _ending(found.key) in IMAGE_ENDINGS or content_type.startswith("image/")
+    return _ending(found.key) in _PICTURE_ENDINGS or content_type.startswith("image/")
 
 
 def _ending(key: str) -> str:
