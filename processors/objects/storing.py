@@ -53,6 +53,7 @@ class RenditionStore:
             FencedError: The claim is lost.
             DependencyError: A server is away; what is stored is overwritten next time.
         """
+        self._work.check(claim)
         problems = list[str]()
         chosen = list[tuple[ObjectKey, MadeRendition]]()
         for one in made:
