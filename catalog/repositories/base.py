@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from catalog.access import Asker, Scope
 from catalog.errors import MalformedRecordError
 from catalog.models.asset import AssetRow, AssetType, AssetView
-from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
+from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.page import Page
 from catalog.models.stored import Annotation, Extraction, StoredObject
@@ -392,6 +392,10 @@ class AssetRepository(Protocol):
         """Read the assets that consist of an object of our store, whoever asks."""
         ...
 
+    def using(self, asset_id: AssetId, limit: int) -> tuple[FoundAsset, ...]:
+        """Read the newest assets that were made with one, whoever asks."""
+        ...
+
     def names_starting(
         self, asker: Asker, prefix: str, limit: int
     ) -> tuple[AssetView, ...]:
@@ -460,9 +464,6 @@ class RowRepository(Protocol):
     def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
         """What the rows of these roots say now, majority-committed."""
         ...
-
-
-# --- live jobs, for the event streams ----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
