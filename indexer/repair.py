@@ -13,9 +13,9 @@ from catalog.search.base import IndexAdmin, IndexWriter
 from indexer.apply import AppliedBatch, Applier
 from indexer.batching import AdaptiveSize, slices
 from indexer.comparison import Verdict
-from indexer.documents import FORCED
 from indexer.health import Health
 from indexer.live import LiveSet, Target
+from indexer.pass_mode import FORCED
 from indexer.steady import Steady
 
 log = logging.getLogger(__name__)
