@@ -23,7 +23,9 @@ MAX_EXTRA = 50
 _MAX_EXTRA_TEXT = 1_000
 _MAX_INTEGER = 2**63 - 1
 _UNSAFE = re.compile(r"[\x00\ud800-\udfff]")
-_NUMBER = re.compile(r"\s*([-+]?\d{1,30}(?:\.\d{0,30})?(?:[eE][-+]?\d{1,3})?)\s*\Z")
+_NUMBER = re.compile(
+    r"\s*([-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?)\s*\Z"
+)
 _MAX_DIGITS = 40
 
 
