@@ -83,7 +83,7 @@ _SUFFIXES = tuple(part.suffix for part in _BY_SUFFIX)
 _KOHYA_PREFIXES = ("lora_unet_", "lora_te", "lycoris_", "lora_transformer_")
 _PEFT_PREFIX = "base_model.model."
 _COMPONENTS = (
-    ("text_encoder", re.compile(r"lora_te|text_encoder|te\d?[._:]|conditioner")),
+    ("text_encoder", re.compile(r"lora_te|text_encoder|text_model|conditioner")),
     ("unet", re.compile(r"lora_unet_|unet[._:]|model\.diffusion_model\.")),
     ("transformer", re.compile(r"lora_transformer_|transformer[._]|diffusion_model")),
 )

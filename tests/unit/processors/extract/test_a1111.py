@@ -63,7 +63,7 @@ def test_all_that_the_web_ui_writes_is_read() -> None:
         ("<lora:a:-0.5>", (LoraRef("a", -0.5),)),
         ("<lora:a:.5>", (LoraRef("a", 0.5),)),
         ("<lora:a:0.5:0.7>", (LoraRef("a", 0.5),)),
-        ("<lora:a:te=0.5:unet=1>", (LoraRef("a", 0.5),)),
+        ("<lora:a:unet=0.5:clip=1>", (LoraRef("a", 0.5),)),
         ("<lyco:a:1><lora:b:2>", (LoraRef("a", 1.0), LoraRef("b", 2.0))),
         ("<lora:a:1><lora:a:2>", (LoraRef("a", 1.0),)),
         (r"<lora:folder\a.safetensors:1>", (LoraRef("a", 1.0),)),

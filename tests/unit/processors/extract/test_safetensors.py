@@ -113,10 +113,21 @@ def test_brackets_inside_names_are_not_nesting() -> None:
     )
 
 
-def test_too_many_tensors_are_refused_before_they_are_taken_apart() -> None:
-    header = b"{" + b'"":[],' * (2 * MAX_TENSORS + 10) + b'"":[]}'
+@pytest.mark.parametrize("entry", [b'"":[],', b'"":"",', b"[],", b",", b'""'])
+def test_a_flood_of_values_is_refused_before_it_is_taken_apart(entry: bytes) -> None:
+    header = b"{" + entry * (30 * MAX_TENSORS) + b"}"
 
     assert refused(with_length(header)).cause is Cause.TOO_LARGE
+
+
+def test_as_many_tensors_as_allowed_are_read() -> None:
+    shapes = {str(number): () for number in range(MAX_TENSORS)}
+    shapes_and_one: dict[str, tuple[int, ...]] = {**shapes, "one more": ()}
+
+    assert read(shapes).facts["tensorCount"] == MAX_TENSORS
+    with pytest.raises(ExtractError) as caught:
+        read(shapes_and_one)
+    assert caught.value.cause is Cause.TOO_LARGE
 
 
 def test_tensors_that_run_past_the_end_of_the_file_are_corrupt() -> None:
