@@ -113,19 +113,18 @@ class _Reading:
             return self._without_sampler(), ("The graph has no sampler we know.",)
         guider = self.graph.source(sampler, "guider") or sampler
         prompt = prompt_of(self.graph, guider, "positive")
-        if prompt is None:
-            prompt = prompt_of(self.graph, guider, "conditioning")
-        negative = prompt_of(self.graph, guider, "negative")
         width, height = self._size(sampler)
         facts = GenerationFacts(
             source=Source.COMFYUI,
             prompt=prompt,
-            negative_prompt=negative,
+            negative_prompt=prompt_of(self.graph, guider, "negative"),
             model=self._model(guider) or self._model(sampler),
             loras=self._loras([guider, sampler], prompt),
             seed=as_int(self._setting(sampler, "noise", *_SEED_NAMES)),
             steps=positive(self._setting(sampler, "sigmas", "steps")),
-            cfg=as_float(self._setting(sampler, "guider", "cfg", "cfg_scale")),
+            cfg=as_float(
+                self._setting(sampler, "guider", "cfg", "cfg_scale", "cfg_conds")
+            ),
             sampler=as_text(
                 self._setting(sampler, "sampler", "sampler_name", "sampler"), 100
             ),

@@ -35,7 +35,13 @@ _STRINGS = (
     "text1",
     "text2",
 )
-_OTHER = {"positive": "negative", "negative": "positive", "conditioning": "negative"}
+_ENTRANCES = {
+    "positive": ("positive", "conditioning", "cond1", "text_embeds"),
+    "negative": ("negative", "text_embeds"),
+}
+"""Inputs of samplers and guiders; some keep both texts in one node between."""
+
+_OTHER = {"positive": "negative", "negative": "positive"}
 _NEVER = {
     "clip",
     "model",
@@ -61,7 +67,7 @@ def prompt_of(
     Args:
         graph: All nodes.
         start: The sampler or guider.
-        role: ``positive``, ``negative``, or a guider's ``conditioning``.
+        role: ``positive`` or ``negative``.
         is_start: Whether ``start`` itself holds the text.
 
     Returns:
@@ -72,10 +78,8 @@ def prompt_of(
     own = start.values.get(role)
     if isinstance(own, str):
         return as_text(own)
-    # WanVideo and some others keep both texts in one node between.
-    first = start if is_start else graph.source(start, role)
-    if first is None:
-        first = graph.source(start, "text_embeds")
+    sources = (graph.source(start, name) for name in _ENTRANCES[role])
+    first = start if is_start else next(filter(None, sources), None)
     waiting = deque([first] if first is not None else [])
     seen = {node.id for node in waiting}
     while waiting and len(found) < MAX_TEXTS and len(seen) < MAX_VISITED:
@@ -84,9 +88,9 @@ def prompt_of(
             continue
         texts = _texts_at(graph, node, role)
         found |= dict.fromkeys(texts)
-        if texts:
-            continue
         for name in _inputs_for(node, role):
+            if texts and not name.startswith("conditioning"):
+                continue  # made of the texts; conditioning is added to them
             source = graph.source(node, name)
             if source is not None and source.id not in seen:
                 seen.add(source.id)

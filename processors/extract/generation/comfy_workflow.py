@@ -6,6 +6,7 @@ muted or bypassed let through what they take in and do nothing. A subgraph's nod
 put in the place of the node that stands for it, as the program itself does.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -28,7 +29,10 @@ _IN, _OUT = "-10", "-20"
 _MUTED, _BYPASSED = 2, 4
 _AFTER_SEED = {"fixed", "increment", "decrement", "randomize"}
 _SEEDS = {"seed", "noise_seed"}
-_SIZE = ("width", "height", "batch_size")
+_SIZE = ("width", "height")
+_SIZED = re.compile(r"Empty\w*Latent|ToVideo\Z")
+"""Names of nodes whose settings begin with a size."""
+
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "KSampler": ("seed", "steps", "cfg", "sampler_name", "scheduler", "denoise"),
     "KSamplerAdvanced": (
@@ -68,9 +72,16 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "text_g",
         "text_l",
     ),
-    "EmptyLatentImage": _SIZE,
-    "EmptySD3LatentImage": _SIZE,
-    "EmptyFlux2LatentImage": _SIZE,
+    "TextEncodeQwenImageEdit": ("prompt",),
+    "TextEncodeQwenImageEditPlus": ("prompt",),
+    "TextEncodeHunyuanVideo_ImageToVideo": ("prompt",),
+    "GLIGENTextBoxApply": ("text",),
+    "DualCFGGuider": ("cfg_conds", "cfg_cond2_negative"),
+    "LTXVScheduler": ("steps",),
+    "Flux2Scheduler": ("steps",),
+    "SDTurboScheduler": ("steps", "denoise"),
+    "unCLIPCheckpointLoader": ("ckpt_name",),
+    "ImageOnlyCheckpointLoader": ("ckpt_name",),
     "PrimitiveNode": ("value",),
     "PrimitiveInt": ("value",),
     "PrimitiveFloat": ("value",),
@@ -192,10 +203,10 @@ def _settings(
         for one in inputs
         if isinstance(one.get("widget"), dict)
     )
-    names = _NAMES.get(kind, ())
+    names = _NAMES.get(kind, _SIZE if _SIZED.search(kind) else ())
     # Before 2025 only settings that were turned into inputs were told: too few.
-    if not names or (len(told) >= len(names)):
-        names = told or names
+    if set(names) <= set(told):
+        names = told
     named: dict[str, Any] = {}
     at = 0
     for name in names:

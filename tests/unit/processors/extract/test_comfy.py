@@ -75,6 +75,37 @@ def test_a_guider_with_cfg_has_two_prompts() -> None:
     assert facts.prompt == "a lighthouse in a storm\na lighthouse"
 
 
+def test_a_guider_with_two_scales_is_read() -> None:
+    graph = flux()
+    graph["22"] = node(
+        "DualCFGGuider",
+        cfg_conds=5,
+        cfg_cond2_negative=1.5,
+        model=["30", 0],
+        cond1=["43", 0],
+        cond2=["43", 1],
+        negative=["42", 0],
+    )
+    graph["42"] = node("CLIPTextEncode", text="rain", clip=["11", 0])
+    graph["43"] = node(
+        "InstructPixToPixConditioning", positive=["40", 0], negative=["42", 0]
+    )
+
+    facts = read(graph)
+
+    assert (facts.cfg, facts.negative_prompt) == (5.0, "rain")
+    assert facts.prompt == "a lighthouse in a storm\na lighthouse"
+
+
+def test_texts_that_are_added_on_the_way_are_part_of_the_prompt() -> None:
+    graph = simple(positive=["20", 0])
+    graph["20"] = node(
+        "GLIGENTextBoxApply", text="a sun", conditioning_to=["6", 0], clip=["4", 1]
+    )
+
+    assert read(graph).prompt == "a sun\na cat"
+
+
 def test_a_negative_prompt_that_is_emptied_is_none() -> None:
     graph = simple(negative=["20", 0])
     graph["20"] = node("ConditioningZeroOut", conditioning=["6", 0])

@@ -99,6 +99,26 @@ def test_a_drawing_of_flux_is_read() -> None:
     assert facts.extra["guidance"] == 3.5
 
 
+def test_sizes_of_nodes_without_names_are_found() -> None:
+    for kind in ("EmptyHunyuanLatentVideo", "StableCascade_EmptyLatentImage"):
+        canvas = flux()
+        canvas.nodes[9].update(type=kind, widgets_values=[640, 480, 33, 1])
+
+        facts = read(canvas.drawn())
+
+        assert (facts.width, facts.height) == (640, 480)
+
+
+def test_settings_that_are_inputs_do_not_take_the_places_of_others() -> None:
+    canvas = flux()
+    canvas.nodes[7].update(type="Flux2Scheduler", widgets_values=[20, 640, 480])
+    canvas.nodes[7]["inputs"] = [
+        {"name": name, "widget": {"name": name}} for name in ("width", "height")
+    ]
+
+    assert read(canvas.drawn()).steps == 20
+
+
 def test_what_is_bypassed_is_not_applied_and_lets_through() -> None:
     canvas = flux()
     canvas.nodes[2]["mode"] = 4
