@@ -210,6 +210,34 @@ def test_a_subgraph_is_read_in_the_place_of_its_node() -> None:
     assert facts.model == "dream.safetensors"
 
 
+def test_what_is_set_at_the_border_of_a_subgraph_counts_inside() -> None:
+    inner = Canvas()
+    inner.add(1, "CheckpointLoaderSimple", ["dream.safetensors"])
+    inner.add(2, "CLIPTextEncode", ["an old text"], {"text": (-10, 0)})
+    inner.add(
+        3,
+        "KSampler",
+        [7, "fixed", 20, 8, "euler", "normal", 1],
+        {"model": (1, 0), "positive": (2, 0), "steps": (-10, 1)},
+    )
+    inner.links.append([50, 3, 0, -20, 0, "LATENT"])
+    outer = Canvas()
+    outer.add(
+        8,
+        "the-subgraph",
+        ["a cat"],
+        inputs=[{"name": "text", "widget": {"name": "text"}}, {"name": "steps"}],
+    )
+    outer.add(9, "SaveImage", ["x"], {"images": (8, 0)})
+    workflow = outer.drawn() | {
+        "definitions": {"subgraphs": [{"id": "the-subgraph", **inner.inside()}]}
+    }
+
+    facts = read(workflow)
+
+    assert (facts.prompt, facts.steps, facts.seed) == ("a cat", 20, 7)
+
+
 def test_a_subgraph_that_holds_itself_is_survived() -> None:
     inner = Canvas()
     inner.add(1, "itself", [], {"x": (-10, 0)})
