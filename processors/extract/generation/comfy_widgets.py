@@ -117,6 +117,7 @@ def _is_after_seed(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and value in _AFTER_SEED)
 
 
-def objects_in(value: object) -> list[dict[str, Any]]:
-    """Give the objects of a list; anything else holds none."""
-    return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
+def objects_in(value: object, limit: int) -> list[dict[str, Any]]:
+    """Give the objects among the first ``limit`` of a list."""
+    listed = value[:limit] if isinstance(value, list) else []
+    return [entry for entry in listed if isinstance(entry, dict)]

@@ -1,7 +1,8 @@
 """Turns ComfyUI's drawing of a graph (``workflow``) into one as the API takes it.
 
-Nodes that are muted or bypassed let through what they take in and do nothing. A subgraph's nodes are
-put in the place of the node that stands for it, as the program itself does.
+Nodes that are muted or bypassed let through what they take in and do nothing. A
+subgraph's nodes are put in the place of the node that stands for it, as the program
+itself does.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,10 @@ from processors.extract.generation.comfy_widgets import objects_in, settings_of
 MAX_DEPTH: Final = 8
 """Of subgraphs in subgraphs."""
 
+MAX_WORK: Final = 200_000
+"""Nodes, inputs and links that are looked at, those of a subgraph as often as it is
+used."""
+
 _IN, _OUT = "-10", "-20"
 """Ids of the nodes that stand for a subgraph's own inputs and outputs."""
 
@@ -34,7 +39,7 @@ class _Drawing:
     subgraphs: Mapping[str, Mapping[str, Any]]
     nodes: dict[str, Node] = field(default_factory=dict)
     through: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
-    count: int = 0
+    work: int = 0
 
 
 def graph_of_workflow(workflow: Mapping[str, Any]) -> Graph:
@@ -45,7 +50,7 @@ def graph_of_workflow(workflow: Mapping[str, Any]) -> Graph:
     """
     definitions = workflow.get("definitions")
     listed = definitions.get("subgraphs") if isinstance(definitions, dict) else None
-    drawing = _Drawing({str(s.get("id")): s for s in objects_in(listed)})
+    drawing = _Drawing({str(s.get("id")): s for s in objects_in(listed, MAX_NODES)})
     _draw(drawing, workflow, prefix="", depth=0)
     return Graph({node.id: _joined(drawing, node) for node in drawing.nodes.values()})
 
@@ -53,18 +58,23 @@ def graph_of_workflow(workflow: Mapping[str, Any]) -> Graph:
 def _draw(
     drawing: _Drawing, workflow: Mapping[str, Any], *, prefix: str, depth: int
 ) -> None:
-    links = dict(_links(workflow.get("links"), prefix))
+    listed = workflow.get("links")
+    listed = listed[:MAX_WORK] if isinstance(listed, list) else []
+    drawing.work += len(listed)
+    if drawing.work > MAX_WORK:
+        return
+    links = dict(_links(listed, prefix))
     border = prefix.removesuffix(":")
     for origin, slot, target, target_slot in links.values():
         if target == prefix + _OUT:
             drawing.through[border + "/out", target_slot] = (origin, slot)
-    for entry in objects_in(workflow.get("nodes")):
-        drawing.count += 1
-        if drawing.count > MAX_NODES:
+    for entry in objects_in(workflow.get("nodes"), MAX_NODES):
+        if drawing.work > MAX_WORK or len(drawing.nodes) >= MAX_NODES:
             return
         node_id = f"{prefix}{entry.get('id')}"
         kind = str(entry.get("type"))
-        inputs = objects_in(entry.get("inputs"))[:MAX_INPUTS]
+        inputs = objects_in(entry.get("inputs"), MAX_INPUTS)
+        drawing.work += 1 + len(inputs)
         taken = {
             number: links[key][:2]
             for number, one in enumerate(inputs)
@@ -121,10 +131,10 @@ def _end(drawing: _Drawing, node_id: str, slot: int) -> tuple[str, int]:
 
 
 def _links(
-    listed: object, prefix: str
+    listed: list[Any], prefix: str
 ) -> Iterator[tuple[str, tuple[str, int, str, int]]]:
     """Read links: lists in a drawing, objects in a subgraph."""
-    for link in listed if isinstance(listed, list) else []:
+    for link in listed:
         match link:
             case [key, origin, int(slot), target, int(target_slot), *_]:
                 pass

@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -250,6 +251,19 @@ def test_a_subgraph_that_holds_itself_is_survived() -> None:
     }
 
     assert read(workflow).seed == 7
+
+
+@pytest.mark.timeout(20)
+def test_subgraphs_that_multiply_take_no_time() -> None:
+    inner = Canvas()
+    for number in range(30):
+        inner.add(number, "itself", [], {"x": (-10, 0)})
+    inner.links += [[n, 1, 0, 2, 0, "X"] for n in range(100, 9000)]
+    workflow = inner.drawn() | {
+        "definitions": {"subgraphs": [{"id": "itself", **inner.inside()}]}
+    }
+
+    assert read_comfy({"workflow": json.dumps(workflow)})[0] is None
 
 
 IDS = st.integers(-20, 4) | st.sampled_from(["1", "a", None])
