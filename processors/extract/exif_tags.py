@@ -10,10 +10,22 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from processors.extract.containers import Blobs
+from processors.extract.containers import EXIF_MARK, Blobs
 from processors.extract.picture import PARSER_ERRORS, warnings_as_problems
+from processors.extract.tiff_guard import why_unsafe
 from processors.extract.values import MAX_TEXT, clean
 
+_MAIN = (
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Orientation,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+    ExifTags.Base.UserComment,
+)
 _PREFIX = 8
 _SAMPLE = 4_096
 _MOST = 0.7
@@ -37,6 +49,9 @@ class PhotoTags:
 def read_tags(blobs: Blobs) -> PhotoTags:
     """Read the EXIF of a picture; what is broken is noted in ``blobs``."""
     if not blobs.exif:
+        return PhotoTags()
+    if reason := why_unsafe(blobs.exif.removeprefix(EXIF_MARK)):
+        blobs.note(f"The EXIF is not read. {reason}")
         return PhotoTags()
     exif = Image.Exif()
     with warnings_as_problems(blobs):
@@ -102,8 +117,10 @@ def _latin_share(text: str) -> float:
 
 def _items(exif: Image.Exif, blobs: Blobs) -> list[tuple[int, Any]]:
     found: list[tuple[int, Any]] = []
-    for tag in list(exif):
+    for tag in _MAIN:
         try:
+            if tag not in exif:
+                continue
             found.append((tag, exif[tag]))
         except PARSER_ERRORS as exc:
             blobs.note(f"The EXIF tag {tag} can't be read: {exc}.")

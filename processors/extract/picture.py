@@ -17,6 +17,7 @@ from processors.extract.containers import (
 )
 from processors.extract.png_chunks import SIGNATURE, read_png
 from processors.extract.result import Cause, ExtractError
+from processors.extract.tiff_guard import BIG_TIFF, why_unsafe
 
 PARSER_ERRORS: Final = (
     ArithmeticError,
@@ -63,7 +64,7 @@ def read_picture(data: bytes) -> Blobs:
         The pieces; a PNG, JPEG or WebP that is cut off gives those before the cut.
 
     Raises:
-        ExtractError: ``empty``; ``unsupported`` when it is no picture we know;
+        ExtractError: ``empty``; ``unsupported`` when it is none that we know;
             ``corrupt`` when it should be one but can't be opened; ``too_large`` when
             it claims more pixels than Pillow allows.
     """
@@ -94,6 +95,9 @@ def warnings_as_problems(blobs: Blobs) -> Iterator[None]:
 
 def _by_pillow(data: bytes) -> Blobs:
     blobs = Blobs("unknown")
+    if reason := why_unsafe(data):
+        cause = Cause.UNSUPPORTED if data[:4] in BIG_TIFF else Cause.CORRUPT
+        raise ExtractError(cause, f"The TIFF is not read. {reason}")
     with warnings_as_problems(blobs):
         try:
             with Image.open(BytesIO(data)) as image:

@@ -36,6 +36,7 @@ REFUSED = {
     "malformed/empty_file.png": Cause.EMPTY,
     "malformed/pil_bmp_b_badwidth.bmp": Cause.TOO_LARGE,
     "malformed/pil_broken.png": Cause.CORRUPT,
+    "malformed/pil_crash-2020-10-test.tif": Cause.CORRUPT,
     "malformed/pil_decompression_bomb.gif": Cause.TOO_LARGE,
     "malformed/pil_decompression_bomb.ico": Cause.TOO_LARGE,
     "malformed/pil_tiff_overflow_rows_per_strip.tif": Cause.CORRUPT,
