@@ -62,6 +62,10 @@ _PARTS = (
     _Part(".lora.up.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=False),
     _Part("_lora.down.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=True),
     _Part("_lora.up.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=False),
+    _Part("_lora1.down.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=True),
+    _Part("_lora1.up.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=False),
+    _Part("_lora2.down.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=True),
+    _Part("_lora2.up.weight", Style.DIFFUSERS, Algorithm.LORA, has_rank=False),
     _Part(".lora_linear_layer.down.weight", Style.DIFFUSERS, Algorithm.LORA, True),  # noqa: FBT003  (a column)
     _Part(".lora_linear_layer.up.weight", Style.DIFFUSERS, Algorithm.LORA, False),  # noqa: FBT003  (a column)
     _Part(":down", Style.CLONEOFSIMO, Algorithm.LORA, has_rank=True),

@@ -33,6 +33,8 @@ _DOWN = (
     ".lora_A.weight",
     ".lora_A.default.weight",
     "lora.down.weight",
+    "_lora1.down.weight",
+    "_lora2.down.weight",
     ".lora_linear_layer.down.weight",
     ".hada_w1_b",
     ".lokr_w2_b",
@@ -45,7 +47,9 @@ _TEXT_ENCODER_2 = re.compile(r"lora_te2_|text_encoder_2[._]|conditioner\.embedde
 _TEXT_ENCODER = re.compile(r"lora_te[1_]|text_encoder[._:]|cond_stage_model\.")
 _DEEP_UNET = re.compile(r"transformer_blocks[._][2-9](?:[._]|\Z)")
 _DOUBLE = re.compile(r"double_blocks[._](\d{1,4})[._]")
-_PLAIN_BLOCK = re.compile(r"(?<![a-z]_)transformer_blocks[._](\d{1,4})[._]attn[._]")
+_PLAIN_BLOCK = re.compile(
+    r"(?<!single_)(?<!joint_)transformer_blocks[._](\d{1,4})[._]attn[._]"
+)
 _NOT_FLUX = re.compile(  # HunyuanVideo, Flux 2 and AuraFlow share some of its names
     r"double_blocks[._]\d+[._](?:img|txt)_(?:mlp[._]fc|mod[._]linear)"
     r"|to_qkv_mlp_proj|joint_transformer_blocks|double_stream_modulation"

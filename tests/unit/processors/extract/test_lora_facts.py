@@ -66,6 +66,16 @@ FLUX_KOHYA = kohya("lora_unet_double_blocks_3_img_attn_qkv", width=3072)
             "sdxl",
             "peft",
         ),
+        (  # OneTrainer
+            kohya("lora_transformer_transformer_blocks_3_attn_to_q", width=3072),
+            "flux",
+            "kohya",
+        ),
+        (  # XLabs
+            {"double_blocks.0.processor.qkv_lora1.down.weight": (16, 3072)},
+            "flux",
+            "diffusers",
+        ),
         (  # HunyuanVideo: Flux's names, other numbers
             kohya("lora_unet_double_blocks_3_img_mlp_fc1", width=3072),
             "unknown",
