@@ -24,7 +24,9 @@ from api.routers import (
     jobs,
     search,
     stream,
+    submissions,
     suggest,
+    webhooks,
     why,
 )
 from api.streams import JobStreams
@@ -33,6 +35,7 @@ from catalog.services.freshness import FreshnessService
 
 _ROUTERS = (
     jobs.router,
+    submissions.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
     why.router,
@@ -40,6 +43,7 @@ _ROUTERS = (
     downloads.router,
     files.router,
     stream.router,
+    webhooks.router,
     index.router,
     admin_index.router,
     admin_letters.router,

@@ -59,7 +59,12 @@ STATUS: dict[type[CatalogError], int] = {
 }
 """Every class of ``catalog.errors``; a test fails when one is missing."""
 
-_NAMES = {"mongodb": "MongoDB", "typesense": "Typesense", "storage": "The storage"}
+_NAMES = {
+    "mongodb": "MongoDB",
+    "typesense": "Typesense",
+    "storage": "The storage",
+    "fal": "fal",
+}
 
 _HTTP_CODES = {
     400: "invalid_request",

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.schemas.problems import OTHER_PROBLEMS, Problem
+from api.schemas.submissions import BODIES, REFERENCE
 
 __all__ = ["OTHER_PROBLEMS", "TAGS", "describe"]
 
@@ -71,6 +72,10 @@ def describe(app: FastAPI) -> None:
 def _finish(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(by_alias=True)
+    for body in BODIES:
+        schema = body.model_json_schema(by_alias=True, ref_template=REFERENCE)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[body.__name__] = schema
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path, operations in document["paths"].items():

@@ -10,7 +10,9 @@ import psutil
 
 from bench.build import build, fill
 from bench.freshness import freshness
+from bench.media import media
 from bench.mongo import mongo
+from bench.queue import queue
 from bench.repair import repair
 from bench.report import Figure, publish, say
 from bench.search import search
@@ -37,6 +39,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     figures = list[Figure]()
+    say("making thumbnails …")
+    figures += media(options.rounds)
     with running_world() as world:
         say(f"making {options.assets} assets and {options.segments} segments …")
         jobs = fill(world, options.assets, options.segments)
@@ -50,6 +54,8 @@ def main() -> int:
         figures += streams(world, min(options.rounds, 3), options.seconds)
         say("asking MongoDB …")
         figures += mongo(world)
+        say("claiming jobs …")
+        figures += queue(world)
         say("writing …")
         figures += freshness(world, options.writing)
         say("rebuilding beside it, then reconciling …")

@@ -29,6 +29,9 @@ QUERIES = 300
 FACETS = "type,tags,model"
 PER_PAGE = 24
 
+_ERRORS_SHARE = 0.001
+"""Requests that may fail: an engine with all cores busy answers 408 now and then."""
+
 
 class _Recorder:
     """Forwards to the engine and keeps the bodies of searches."""
@@ -210,9 +213,11 @@ def load(
         check=True,
     )
     result = json.loads(done.stdout)
-    if result["error_count"]:
-        message = f"{result['error_count']} errors under load: {result['errors']}"
-        raise RuntimeError(message)
+    if errors := result["error_count"]:
+        message = f"{errors} errors under load: {result['errors']}"
+        if errors > result["requests"] * _ERRORS_SHARE:
+            raise RuntimeError(message)
+        say(message)
     return {
         "rate": result["requests"] / result["seconds"],
         "p50": percentile(result["latencies_ms"], 50),

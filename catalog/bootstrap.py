@@ -13,6 +13,7 @@ from catalog.clock import SystemClock
 from catalog.config import Settings
 from catalog.errors import InvalidRequestError
 from catalog.graph import Catalog
+from catalog.jwks import HttpPublicKeys
 from catalog.places import named_keys
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
@@ -37,8 +38,10 @@ from catalog.repositories.mongo.job_feed import MongoJobFeed
 from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.jsonable import json_value
 from catalog.repositories.mongo.objects import MongoObjectRepository
+from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.repositories.mongo.rows import MongoRowRepository
+from catalog.repositories.mongo.submissions import MongoSubmissionRepository
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
@@ -88,6 +91,8 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         settings=settings,
         clock=clock,
         jobs=MongoJobRepository(database),
+        submissions=MongoSubmissionRepository(database),
+        queue=MongoQueueRepository(database),
         assets=MongoAssetRepository(database),
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
@@ -106,6 +111,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         leases=MongoLeaseRepository(database),
         sweeps=MongoScheduleRepository(database),
         reconciles=MongoReconcileRepository(database),
+        fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),
         index_writer=TypesenseIndexWriter(engine_url, key, settings.index_prefix),

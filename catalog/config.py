@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )
+    jobs_per_user: int = Field(
+        default=1000,
+        ge=1,
+        description="How many submitted jobs of one user may wait or run at a time; "
+        "one more is refused (429).",
+    )
     rescan_seconds: int = Field(
         default=300,
         ge=1,
@@ -145,6 +151,52 @@ class Settings(BaseSettings):
         default=500,
         ge=5,
         description="Time after which Typesense answers with what it has (partial).",
+    )
+    source_bytes: int = Field(
+        default=5 * 1024**3,
+        ge=1,
+        description="Largest recording or model file that a worker fetches for a job, "
+        "in bytes.",
+    )
+    fal_key: SecretStr | None = Field(
+        default=None,
+        description="Key of fal.ai (`id:secret`), for images and LoRA training.",
+    )
+    fal_url: str = Field(
+        default="https://queue.fal.run",
+        pattern=r"^https?://",
+        description="Queue API of fal.ai. The key is sent to this host only.",
+    )
+    fal_jwks_url: str = Field(
+        default="https://rest.fal.ai/.well-known/jwks.json",
+        pattern=r"^https?://",
+        description="Public keys that fal.ai signs its webhooks with.",
+    )
+    fal_models: dict[str, str] = Field(
+        default={},
+        description="Names of models and the endpoints of fal.ai that they stand for "
+        '(JSON object), beside those built in: `{"flux-pro": '
+        '"fal-ai/flux-pro/v1.1"}`.',
+    )
+    assemblyai_key: SecretStr | None = Field(
+        default=None, description="Key of AssemblyAI, for transcription."
+    )
+    assemblyai_url: str = Field(
+        default="https://api.assemblyai.com",
+        pattern=r"^https?://",
+        description="API of AssemblyAI, such as its European one. The key is sent to "
+        "this host only.",
+    )
+    assemblyai_models: tuple[str, ...] = Field(
+        default=("universal-3-5-pro", "universal-2"),
+        description="Speech models of AssemblyAI, by priority (JSON list), for jobs "
+        "that name none.",
+    )
+    submission_unknown_seconds: int = Field(
+        default=600,
+        ge=0,
+        description="How long a job whose submit to a provider was cut off waits to "
+        "hear of it before it fails as `submission_unknown`, in seconds.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least level that is logged."

@@ -32,9 +32,11 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
+from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
+from catalog.webhooks import PublicKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Catalog:
     settings: Settings
     clock: Clock
     jobs: JobRepository
+    submissions: SubmissionRepository
+    queue: QueueRepository
     assets: AssetRepository
     rows: RowRepository
     objects: ObjectRepository
@@ -60,6 +64,7 @@ class Catalog:
     leases: LeaseRepository
     sweeps: ScheduleRepository
     reconciles: ReconcileRepository
+    fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner
     index_writer: IndexWriter

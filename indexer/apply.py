@@ -6,12 +6,16 @@ replaced only after the proof, so whatever a crash interrupts is done again in f
 """
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 
-from catalog.errors import DependencyUnavailableError, FencedError
+from catalog.errors import (
+    CatalogError,
+    DependencyUnavailableError,
+    FencedError,
+)
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, RootKey
 from catalog.repositories.base import (
@@ -47,6 +51,7 @@ class AppliedBatch:
         segments: Likewise of ``segments``.
         written: Documents sent in this pass.
         root_keys: Hashes of the roots and of others of the same ``jobId``.
+        touched: See ``Prepared.touched``.
         sequence: ``_seq`` of what was written.
     """
 
@@ -55,6 +60,7 @@ class AppliedBatch:
     segments: int
     written: int
     root_keys: tuple[RootKey, ...]
+    touched: frozenset[str]
     sequence: int
 
 
@@ -130,6 +136,7 @@ class Applier:
         self._marks = marks
         self._term = term
         self._tags: dict[int, TagIndex] = {}
+        self._doubted: list[Sequence[RootId]] = []
         self._pool = make_pool(2, "import")
         self._preparing, self._writing, self._recording = Lock(), Lock(), Lock()
 
@@ -221,7 +228,7 @@ class Applier:
             prepared = after.overlay(prepared)
         self._term.check()
         pass_ = DocumentPass(self._writer, self._pool, self._live, prepared, mode)
-        with self._writing:
+        with self._writing, self._doubting(prepared):
             pass_.upsert()
             pass_.sweep()
             pass_.verify()
@@ -229,7 +236,7 @@ class Applier:
 
     def record(self, pass_: DocumentPass, *, rechecked: bool = False) -> AppliedBatch:
         """Only then replace what follows the documents: tags, rows, notes."""
-        with self._recording:
+        with self._recording, self._doubting(pass_.prepared):
             try:
                 self._term.check()
                 return self._record(pass_, rechecked=rechecked)
@@ -237,6 +244,17 @@ class Applier:
                 for tags in self._tags.values():
                     tags.forget()
                 raise
+
+    @contextmanager
+    def _doubting(self, prepared: Prepared) -> Iterator[None]:
+        """Note a batch of which an old write may still come."""
+        before = self._writer.uncertain_writes
+        try:
+            yield
+        except CatalogError:
+            if self._writer.uncertain_writes != before:
+                self._doubted.append(prepared.roots)
+            raise
 
     def _record(self, pass_: DocumentPass, *, rechecked: bool) -> AppliedBatch:
         prepared, rows = pass_.prepared, pass_.rows()
@@ -265,6 +283,9 @@ class Applier:
             rechecked=rechecked,
             is_fill=pass_.mode.is_fill,
         )
+        while self._doubted:
+            self._marks.doubt(self._doubted[0])
+            del self._doubted[0]
         assets, segments = pass_.asked()
         return AppliedBatch(
             roots=prepared.asked,
@@ -272,6 +293,7 @@ class Applier:
             segments=segments,
             written=pass_.written,
             root_keys=prepared.root_keys,
+            touched=prepared.touched,
             sequence=prepared.sequence,
         )
 

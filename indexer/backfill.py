@@ -5,12 +5,10 @@ before it is written; where the stream (or anything else) has applied one of its
 since, it is read again, so that an older state never follows a newer one.
 """
 
-from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 from catalog.clock import Clock
-from catalog.models.ids import RootKey
 from catalog.repositories.base import RecordReader, RootId
 from indexer.apply import AppliedBatch, Applier
 from indexer.batching import AdaptiveSize
@@ -94,7 +92,7 @@ class Backfill:
         self._done = generation.done
         self._total = max(generation.total, generation.done)
         self._ahead: Future[_Chunk | None] | None = None
-        self._touched: set[RootKey] = set()
+        self._touched: set[str] = set()
         self._saved_at = self._started_at = clock.monotonic()
         self._began_with = self._done
         self.documents = [0, 0]
@@ -104,9 +102,9 @@ class Backfill:
         """End the thread that reads ahead."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def touch(self, root_keys: Iterable[RootKey]) -> None:
-        """Something else has just applied these roots."""
-        self._touched.update(root_keys)
+    def touch(self, touched: frozenset[str]) -> None:
+        """Something else has just applied these (``Prepared.touched``)."""
+        self._touched.update(touched)
 
     def forget(self) -> None:
         """Anything may have been applied since: read the next chunk again."""
@@ -139,8 +137,10 @@ class Backfill:
             chunk = self._read(self._cursor, self._size.size)
         else:
             chunk = self._ahead.result()
-            if chunk is not None and not self._touched.isdisjoint(
-                chunk.prepared.root_keys
+            if (
+                chunk is not None
+                and self._touched
+                and not self._touched.isdisjoint(chunk.prepared.touched)
             ):
                 roots = chunk.roots
                 prepared = self._steady.run(

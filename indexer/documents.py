@@ -69,6 +69,16 @@ class Prepared:
         """Their hashes."""
         return tuple(one.bundle.root_key for one in self.learned)
 
+    @property
+    def touched(self) -> frozenset[str]:
+        """Hashes of the roots, and ids of their assets.
+
+        What shares one of these with another batch must not be written from an older
+        read: a root may be gone by now, and its assets be another one's.
+        """
+        described = (asset for one in self.learned for asset in one.description.assets)
+        return frozenset(self.root_keys).union(a.document_id for a in described)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

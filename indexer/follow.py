@@ -257,7 +257,7 @@ class Follower:
                 recheck=True,
                 mode=FORCED if any(map(self._is_suspect, due)) else LIVE,
             )
-            self._rollout.touch(batch.root_keys)
+            self._rollout.touch(batch.touched)
         if self._has_spilled and not self._is_spilling:
             self._has_spilled = (
                 self._steady.run(lambda: self._dirty.count(DirtyReason.SPILLED)) > 0
@@ -267,10 +267,11 @@ class Follower:
     def _is_suspect(self, one: DirtyRoot) -> bool:
         """Whether rows may say of a root that all is well, and it is not.
 
-        It drifted; or a process that crashed had begun with it, wrote, and did not
-        come to replace its rows.
+        It drifted; or an old write of it may have come late; or a process that crashed
+        had begun with it, wrote, and did not come to replace its rows.
         """
-        return one.reason == DirtyReason.DRIFT or one.due_at <= self._began_at
+        is_foul = one.reason in {DirtyReason.DRIFT, DirtyReason.UNCERTAIN}
+        return is_foul or one.due_at <= self._began_at
 
     def _rescan(self) -> None:
         self._pipeline.finish()

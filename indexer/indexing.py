@@ -2,11 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from catalog.errors import DependencyRejectedError, FencedError, NotFoundError
-from catalog.models.ids import RootKey
 from catalog.repositories.index_state import (
     BUILDING,
     Generation,
@@ -88,6 +87,7 @@ class Indexing:
             stop=term.stop,
             jitter=jitter,
             check=term.check,
+            cut_off=term.cut_off,
         )
         self._make_capture = make_capture or self._capture_feed
         self._is_late_made = False
@@ -262,8 +262,8 @@ class Indexing:
         ports, steady, health = self._ports, self._steady, self._health
 
         # The parts know of one another; these two close the circle.
-        def on_written(root_keys: Sequence[RootKey]) -> None:
-            rollout.touch(root_keys)
+        def on_written(touched: frozenset[str]) -> None:
+            rollout.touch(touched)
 
         def told(generation: Generation, failure: str | None) -> None:
             desk.generation_done(generation, failure)

@@ -17,7 +17,14 @@ NOT_RENEWED = "the lease was not renewed in time"
 class LeaderTerm:
     """See ``indexer.term.Term``; made by ``Leadership`` alone."""
 
-    def __init__(self, lease: Lease, *, clock: Clock, trusted_until: float) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        *,
+        clock: Clock,
+        trusted_until: float,
+        cut_off: Callable[["LeaderTerm"], None],
+    ) -> None:
         """Begin; ``trusted_until`` is monotonic."""
         self.stop = threading.Event()
         self.over = threading.Event()
@@ -25,6 +32,7 @@ class LeaderTerm:
         self._lease = lease
         self._clock = clock
         self._trusted_until = trusted_until
+        self._cut_off = cut_off
         self._lock = threading.Lock()
 
     @property
@@ -58,6 +66,10 @@ class LeaderTerm:
         if not self.is_held():
             self.end(NOT_RENEWED)
             raise FencedError(f"epoch {self.epoch}: the term is over")
+
+    def cut_off(self) -> None:
+        """See ``Term.cut_off``."""
+        self._cut_off(self)
 
     def extend(self, lease: Lease, trusted_until: float) -> None:
         """Trust a renewed lease; a term that is over stays over."""

@@ -85,6 +85,8 @@ class Leadership:
         self._owner = owner or owner_name()
         self._start_loop = start_loop or self._start_thread
         self._is_standing_by = False
+        self._changing = threading.Lock()
+        self._key = ""
 
     def run(self, work: Callable[[LeaderTerm], None], stop: threading.Event) -> None:
         """Lead whenever it is our turn, until ``stop`` is set.
@@ -130,7 +132,9 @@ class Leadership:
             return None
         self._is_standing_by = False
         until = asked_at + self._trusted_seconds
-        return LeaderTerm(lease, clock=self._clock, trusted_until=until)
+        return LeaderTerm(
+            lease, clock=self._clock, trusted_until=until, cut_off=self._cut_off
+        )
 
     @property
     def _trusted_seconds(self) -> float:
@@ -176,7 +180,7 @@ class Leadership:
                 return True
         return False
 
-    def _change_key(self, term: LeaderTerm) -> str:
+    def _change_key(self, term: LeaderTerm) -> None:
         """Write with a new key.
 
         A key may be made after a pause in which another process took over and revoked
@@ -192,7 +196,16 @@ class Leadership:
         self._renew(term)
         if not term.do_if_held(lambda: self._writer.use_key(key)):
             raise FencedError(f"epoch {term.epoch}: the term is over")
-        return key
+        self._key = key
+
+    def _cut_off(self, term: LeaderTerm) -> None:
+        """Have the engine refuse whatever is still on its way to it.
+
+        A request that is sent anew because of that bears the new key.
+        """
+        with self._changing:
+            self._change_key(term)
+            self._keys.revoke_superseded(term.epoch, self._key)
 
     # --- staying it ----------------------------------------------------------------
 
@@ -233,7 +246,8 @@ class Leadership:
         while True:
             yield pause
             try:
-                key = self._change_key(term)
+                with self._changing:
+                    self._change_key(term)
             except FencedError:
                 return
             except DependencyError as exc:
@@ -242,7 +256,8 @@ class Leadership:
                 continue
             yield _GRACE_SECONDS
             try:
-                self._keys.revoke_superseded(term.epoch, key)
+                with self._changing:  # the key may be another by now
+                    self._keys.revoke_superseded(term.epoch, self._key)
             except DependencyError as exc:
                 log.info("an old key is left to expire", extra={"error": str(exc)})
             pause = _NEXT_KEY_SECONDS - _GRACE_SECONDS

@@ -1,9 +1,11 @@
 """Notes about roots: what must be looked at again, and what can't be indexed."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from catalog.clock import Clock
 from catalog.models.ids import RootKey
+from catalog.repositories.base import RootId
 from catalog.repositories.index_state import (
     DeadLetter,
     DeadLetterRepository,
@@ -16,6 +18,10 @@ from indexer.documents import Refusal
 from indexer.learning import Learned
 from indexer.retry import recheck_delay
 from indexer.stored import EXTRACTOR
+
+LATE = timedelta(seconds=20)
+"""After which a write that broke off is not carried out any more: longer than anything
+between us and the engine holds a request whose sender is gone."""
 
 _LETTERS_AT_ONCE = 1_000
 
@@ -71,6 +77,13 @@ class Marks:
             self._dead_letters.record(letters)
             self._has_letters = True
 
+    def doubt(self, roots: Sequence[RootId]) -> None:
+        """Have roots written again later: an old write of them may still come."""
+        due_at = self._clock.now() + LATE
+        self._dirty.mark(
+            DirtyRoot(root, due_at, reason=DirtyReason.UNCERTAIN) for root in roots
+        )
+
     def _settle_dirty(
         self, learned: Sequence[Learned], *, rechecked: bool, is_fill: bool
     ) -> None:
@@ -89,7 +102,7 @@ class Marks:
         if marks:
             self._dirty.mark(marks)
         if settled:
-            self._dirty.clear(settled)
+            self._dirty.clear(settled, now)
 
     def _letter(self, one: Learned, refusal: Refusal | None) -> DeadLetter | None:
         bundle = one.bundle

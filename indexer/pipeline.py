@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
-from catalog.errors import DependencyError
-from catalog.models.ids import RootKey
+from catalog.errors import CatalogError, DependencyError
 from catalog.repositories.base import RootId
 from indexer.apply import AppliedBatch, Applier
 from indexer.documents import FORCED, DocumentPass, FuseBlownError, PassMode, Prepared
@@ -47,11 +46,11 @@ class Pipeline:
         steady: Steady,
         health: Health,
         make_pool: MakePool,
-        on_written: Callable[[Sequence[RootKey]], None],
+        on_written: Callable[[frozenset[str]], None],
     ) -> None:
         """Nothing is on its way.
 
-        ``on_written`` is told of roots; of those of fills only if written twice.
+        ``on_written`` is told what was touched; by fills only if written twice.
         """
         self._on_written = on_written
         self._applier = applier
@@ -99,11 +98,10 @@ class Pipeline:
             after = self._pending.pass_ if self._pending else None
             pass_ = self._applier.write(prepared, mode, after=after)
             if not mode.is_fill:
-                self._on_written(prepared.root_keys)
+                self._on_written(prepared.touched)
         except (DependencyError, FuseBlownError) as exc:
-            log.info("applying again", extra={"error": str(exc)})
             self.finish()
-            settled(self._again(roots, mode, not_before))
+            settled(self._again(exc, roots, mode, not_before))
             return
         self.finish()
         recorded = self._pool.submit(self._applier.record, pass_)
@@ -128,8 +126,7 @@ class Pipeline:
         try:
             batch = pending.recorded.result()
         except DependencyError as exc:
-            log.info("applying again", extra={"error": str(exc)})
-            batch = self._again(pending.roots, pending.mode)
+            batch = self._again(exc, pending.roots, pending.mode)
         else:
             self._health.applied(batch.roots)
         pending.settled(batch)
@@ -137,8 +134,14 @@ class Pipeline:
             follower()
 
     def _again(
-        self, roots: Sequence[RootId], mode: PassMode, not_before: int = 0
+        self,
+        cause: CatalogError,
+        roots: Sequence[RootId],
+        mode: PassMode,
+        not_before: int = 0,
     ) -> AppliedBatch:
+        log.info("applying again", extra={"error": str(cause)})
+        self._steady.let_land(cause)
         self._steady.run(lambda: self._steady.barrier(self._live.targets))
         batch = self._steady.apply(
             self._applier,
@@ -149,5 +152,5 @@ class Pipeline:
         )
         # Also of a fill: its next chunk may hold some of these roots (of the same
         # ``jobId``), read before this.
-        self._on_written(batch.root_keys)
+        self._on_written(batch.touched)
         return batch

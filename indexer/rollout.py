@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from catalog.clock import Clock
 from catalog.errors import ConflictError
-from catalog.models.ids import RootKey
 from catalog.repositories.base import RecordReader
 from catalog.repositories.index_state import (
     ChangeFeed,
@@ -130,10 +129,10 @@ class Rollout:
         if self._backfill is not None:
             self._backfill.close()
 
-    def touch(self, root_keys: Iterable[RootKey]) -> None:
-        """Something else than a fill has applied these roots."""
+    def touch(self, touched: frozenset[str]) -> None:
+        """Something else than a fill has applied these (``Prepared.touched``)."""
         if self._backfill is not None:
-            self._backfill.touch(root_keys)
+            self._backfill.touch(touched)
 
     def forget(self) -> None:
         """Everything may have been applied anew: what was read ahead is old."""
@@ -258,7 +257,7 @@ class Rollout:
     # --- the states ----------------------------------------------------------------
 
     def _begin_position(self, position: FeedPosition) -> None:
-        self._live.advance(position, has_changes=True)
+        self._steady.run(lambda: self._live.advance(position, has_changes=True))
         self._steady.run(self._live.save)
 
     def _create(self, generation: Generation) -> None:

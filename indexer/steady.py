@@ -7,7 +7,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 from catalog.clock import Clock
-from catalog.errors import CatalogError, DependencyError, HistoryLostError
+from catalog.errors import (
+    CatalogError,
+    DependencyError,
+    HistoryLostError,
+)
 from catalog.repositories.base import RootId
 from catalog.search.base import IndexWriter
 from indexer.apply import AppliedBatch, Applier
@@ -22,6 +26,11 @@ Answer = TypeVar("Answer")
 
 _SAID_AFTER = 2
 """Attempts after which a trouble is worth a warning."""
+
+LANDING_SECONDS = 1.0
+"""What the engine has begun to read of a broken request is mostly at its end by then;
+what it has not is cut off. The roots are written once more later all the same
+(``Marks.doubt``)."""
 
 
 class StoppedError(CatalogError):
@@ -42,6 +51,7 @@ class Steady:
         stop: threading.Event,
         jitter: Callable[[], float],
         check: Callable[[], None],
+        cut_off: Callable[[], None],
     ) -> None:
         """Retry nothing yet.
 
@@ -52,9 +62,12 @@ class Steady:
             stop: Set when the term or the process is to end.
             jitter: Gives random numbers from 0 to 1.
             check: Raises ``FencedError`` once another process leads.
+            cut_off: Lets nothing that was sent before reach the engine any more.
         """
         self._check = check
+        self._cut_off = cut_off
         self._writer = writer
+        self._landed = writer.uncertain_writes
         self._health = health
         self._clock = clock
         self._stop = stop
@@ -81,6 +94,7 @@ class Steady:
         while True:
             self._check()
             try:
+                self._let_nothing_arrive()
                 if attempt and before_retry is not None:
                     before_retry()
                 answer = action()
@@ -91,15 +105,42 @@ class Steady:
                 self._health.trouble("apply", str(exc))
                 level = logging.WARNING if attempt >= _SAID_AFTER else logging.INFO
                 log.log(level, "retrying", extra={"error": str(exc), "try": attempt})
-                if self._clock.wait(
-                    self._stop, backoff_seconds(attempt, self._jitter())
-                ):
+                if self._clock.wait(self._stop, self._pause(attempt)):
                     raise StoppedError(str(exc)) from exc
                 attempt += 1
             else:
                 if attempt:
                     self._health.trouble("apply", None)
                 return answer
+
+    def _pause(self, attempt: int) -> float:
+        least = LANDING_SECONDS if self._is_uncertain() else 0.0
+        return max(backoff_seconds(attempt, self._jitter()), least)
+
+    def _is_uncertain(self) -> bool:
+        return self._writer.uncertain_writes != self._landed
+
+    def _let_nothing_arrive(self) -> None:
+        """Cut off writes that broke off, before anything is written anew."""
+        if self._is_uncertain():
+            before = self._writer.uncertain_writes
+            self._cut_off()
+            self._landed = before
+
+    def let_land(self, cause: CatalogError) -> None:
+        """After a failure, wait for a write that broke off, if any did; cut it off.
+
+        What was still under way then overtakes nothing that is written anew.
+
+        Raises:
+            StoppedError: The process is to end.
+            FencedError: Another process leads now.
+        """
+        if not self._is_uncertain():
+            return
+        if self._clock.wait(self._stop, LANDING_SECONDS):
+            raise StoppedError(str(cause)) from cause
+        self.run(self._let_nothing_arrive)
 
     def apply(
         self,

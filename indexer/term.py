@@ -40,3 +40,14 @@ class Term(Protocol):
             FencedError: Another process may lead by now.
         """
         ...
+
+    def cut_off(self) -> None:
+        """Let nothing arrive at the engine any more that was sent before this.
+
+        What the engine has begun to read is finished all the same.
+
+        Raises:
+            FencedError: Another process may lead by now.
+            DependencyError: A server is away, nothing is cut off; retryable.
+        """
+        ...

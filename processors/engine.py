@@ -159,7 +159,9 @@ class Engine(Protocol):
             step: The last one that was kept; empty at the beginning.
 
         Raises:
-            EngineError: It can't be made, or not now.
+            EngineError: It can't be made, or not now. The next attempt goes on from
+                the last step that was kept: an engine whose step leads nowhere any
+                more keeps ``{}`` before.
             CancelledError: ``work.check`` raised it; let it through.
         """
         ...

@@ -56,6 +56,18 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
         "This Idempotency-Key was used for another request; choose a new one.",
         None,
     ),
+    413: (
+        "The body is too large.",
+        "body_too_large",
+        "The body is larger than 1048576 bytes.",
+        None,
+    ),
+    415: (
+        "The body is not said to be JSON.",
+        "unsupported_media_type",
+        "Send the body as JSON, with `Content-Type: application/json`.",
+        None,
+    ),
     416: (
         "The range lies outside of the file.",
         "range_not_satisfiable",
@@ -67,6 +79,12 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
         "invalid_body",
         'body: name `stage`, `jobId` or `text`, or say {"all": true}.',
         "body",
+    ),
+    429: (
+        "The user has as many open jobs as allowed.",
+        "quota_exceeded",
+        "This user has 1000 jobs queued or running, as many as allowed; cancel one.",
+        None,
     ),
     503: (
         "MongoDB or the storage is not available; `Retry-After` says when to retry.",
@@ -90,8 +108,11 @@ _TITLES = {
     403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
     416: "Requested Range Not Satisfiable",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     503: "Service Unavailable",
 }
 

@@ -55,10 +55,13 @@ class Commands:
     demo: Sequence[str] = (*_PYTHON, "catalog.demo")
 
     def all_workers(self) -> Mapping[str, Sequence[str]]:
-        """The workers to run: the indexer, when nothing else was said."""
+        """The workers to run: the indexer and jobs, when nothing else was said."""
         if self.workers is not None:
             return self.workers
-        return {"indexer": (*_PYTHON, "indexer")}
+        return {
+            "indexer": (*_PYTHON, "indexer"),
+            "processors": (*_PYTHON, "processors"),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _MAX_SEED = 2**63 - 1
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Name = Annotated[Text, Field(max_length=200)]
 Location = Annotated[Text, Field(max_length=2048)]
-"""``s3://…`` of our store, ``https://…``, or the id of an asset, job or upload."""
+"""``s3://…`` of our store or ``https://…``; of a LoRA also its asset's or job's id."""
 
 
 class Asked(Model):

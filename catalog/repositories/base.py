@@ -388,6 +388,10 @@ class AssetRepository(Protocol):
         """
         ...
 
+    def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
+        """Read the assets that consist of an object of our store, whoever asks."""
+        ...
+
     def names_starting(
         self, asker: Asker, prefix: str, limit: int
     ) -> tuple[AssetView, ...]:

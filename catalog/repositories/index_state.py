@@ -241,6 +241,7 @@ class DirtyReason(StrEnum):
     REDRIVE = "redrive"
     DRIFT = "drift"
     SPILLED = "spilled"
+    UNCERTAIN = "a write may come late"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +273,8 @@ class DirtyRepository(AttemptsReader, Protocol):
         """Those whose time has come, oldest first; they stay until ``clear``."""
         ...
 
-    def clear(self, roots: Sequence[RootId]) -> None:
-        """Forget these."""
+    def clear(self, roots: Sequence[RootId], now: datetime) -> None:
+        """Forget these, but those that are ``UNCERTAIN`` and not due yet."""
         ...
 
     def count(self, reason: str | None = None) -> int:

@@ -85,6 +85,18 @@ class SubmissionRepository(Protocol):
         """
         ...
 
+    def recall(self, user_id: UserId, key: str, fingerprint: str) -> JobId | None:
+        """Find the job of an idempotency key, before a request is looked at anew.
+
+        Returns:
+            ``None`` for a key that was not used yet, or is forgotten (after a week).
+
+        Raises:
+            IdempotencyConflictError: The key was used for another request.
+            DependencyUnavailableError: retryable.
+        """
+        ...
+
     def cancel(self, job_id: JobId) -> JobStatus:
         """End a job that waits, or ask the worker that has it to.
 
@@ -98,18 +110,45 @@ class SubmissionRepository(Protocol):
         """
         ...
 
-    def retry(self, job_id: JobId, *, quota: int) -> None:
+    def retry(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Accepted:
         """Let a job that failed or was cancelled wait again, from its beginning.
 
         Args:
             job_id: Which.
             quota: As in ``Submission``.
+            idempotency_key: As in ``Submission``; of the job's owner.
+            fingerprint: As in ``Submission``.
 
         Raises:
             NotFoundError: No job of ours.
             ConflictError: It has not ended, or completed.
             QuotaExceededError: As for ``submit``.
+            IdempotencyConflictError: As for ``submit``.
             DependencyUnavailableError: Fate unknown; retryable.
+        """
+        ...
+
+    def again(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Accepted:
+        """Let a job that completed wait again, so that the next run appends a version.
+
+        As ``retry``, but:
+
+        Raises:
+            ConflictError: It has not ended, or did not complete.
         """
         ...
 
@@ -128,6 +167,7 @@ class Claim:
         step: Where the run before this one stood; empty at the beginning.
         is_cancelled: Somebody asked for the end.
         record: The job record.
+        told: What a webhook with the step's nonce has said; empty when none came.
     """
 
     job_id: JobId
@@ -139,6 +179,7 @@ class Claim:
     step: Mapping[str, Any]
     is_cancelled: bool
     record: Mapping[str, Any] = field(repr=False)
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +227,10 @@ class QueueRepository(Protocol):
         ...
 
     def save(self, claim: Claim, step: Mapping[str, Any]) -> None:
-        """Keep a durable step, acknowledged by a majority."""
+        """Keep a durable step, acknowledged by a majority.
+
+        What was told by a webhook is forgotten when the step's ``nonce`` changes.
+        """
         ...
 
     def report(self, claim: Claim, progress: int) -> None:
@@ -194,7 +238,10 @@ class QueueRepository(Protocol):
         ...
 
     def park(self, claim: Claim, step: Mapping[str, Any], *, until: timedelta) -> None:
-        """Let go while somebody else works on it; no new attempt when it goes on."""
+        """Let go while somebody else works on it; no new attempt when it goes on.
+
+        Does not wait when a webhook came that this claim does not know of.
+        """
         ...
 
     def postpone(
@@ -207,8 +254,19 @@ class QueueRepository(Protocol):
         """End the run: the queue's record and the job's change together."""
         ...
 
-    def wake(self, job_id: JobId) -> bool:
-        """Make what is delayed due now (a webhook came); whether it was delayed."""
+    def wake(self, job_id: JobId, *, nonce: str, told: Mapping[str, Any]) -> bool:
+        """Keep what a webhook said, and make the job due if it is delayed.
+
+        The same words may come any number of times.
+
+        Args:
+            job_id: Which.
+            nonce: That the webhook bore.
+            told: Verified facts; replace earlier ones.
+
+        Returns:
+            Whether the job's step has this nonce; nothing was changed otherwise.
+        """
         ...
 
     def waiting(self) -> Mapping[JobType, int]:

@@ -273,6 +273,14 @@ class IndexWriter(Protocol):
     Every method raises ``FencedError`` once the engine no longer takes its key.
     """
 
+    @property
+    def uncertain_writes(self) -> int:
+        """How many writes broke off after they were sent, of whichever thread.
+
+        Each may be carried out yet, also over a newer one, until its key is revoked.
+        """
+        ...
+
     def use_key(self, key: str) -> None:
         """Write with this key from the next request on; thread-safe."""
         ...

@@ -92,6 +92,18 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def copy(self, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
+        """Store the content of an object under another key as well.
+
+        Whole or not at all, as ``write``; the bytes don't pass through this machine
+        where the store can copy by itself.
+
+        Raises:
+            NotFoundError: Nothing is stored under ``source``.
+            DependencyUnavailableError: Nothing was stored; retryable.
+        """
+        ...
+
     def delete(self, key: ObjectKey) -> None:
         """Remove an object; succeeds when there is none."""
         ...

@@ -124,6 +124,12 @@ class DirectoryObjectStore:
             raise _write_error(exc, key) from exc
         return info
 
+    def copy(self, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
+        """See ``ObjectStore.copy``; a file of its own, so that neither changes both."""
+        self._path(target)
+        with os.fdopen(self._open(source, self._path(source)), "rb") as file:
+            return self.write(target, file)
+
     def delete(self, key: ObjectKey) -> None:
         """See ``ObjectStore.delete``; folders left empty go too."""
         path = self._path(key)
@@ -214,13 +220,8 @@ class DirectoryObjectStore:
     def _pieces(
         self, key: ObjectKey, path: str, start: int, length: int | None
     ) -> Iterator[bytes]:
+        file = self._open(key, path)
         try:
-            # Without O_NONBLOCK the opening of a pipe would wait for its writer.
-            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError as exc:
-            raise self._read_error(exc, key) from exc
-        try:
-            _info(key, os.fstat(file))
             yield b""
             position, left = start, length
             while left is None or left > 0:
@@ -235,6 +236,20 @@ class DirectoryObjectStore:
             raise unavailable(exc) from exc
         finally:
             os.close(file)
+
+    def _open(self, key: ObjectKey, path: str) -> int:
+        """Open a file, and nothing else that lies at an object's place."""
+        try:
+            # Without O_NONBLOCK the opening of a pipe would wait for its writer.
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as exc:
+            raise self._read_error(exc, key) from exc
+        try:
+            _info(key, os.fstat(file))
+        except BaseException:
+            os.close(file)
+            raise
+        return file
 
     def _write_temp(self, content: bytes | BinaryIO) -> str:
         folder = self._root + TEMP_FOLDER

@@ -8,6 +8,7 @@ datasets/{userId}/{jobId}/captions/0001.txt
 generated-images/{userId}/{jobId}/image_1.png | image_1_thumb.png
 transcripts/{userId}/{jobId}/transcript.json | transcript.txt          (version 1)
 transcripts/{userId}/{jobId}/v{n}/transcript.json | transcript.txt     (from 2 on)
+                              … | transcript.srt | transcript.vtt      (beside them)
 temp/{jobId}/…
 ```
 """
@@ -164,6 +165,13 @@ def transcript_json(user_id: UserId, job_id: JobId, version: int = 1) -> ObjectK
 def transcript_text(user_id: UserId, job_id: JobId, version: int = 1) -> ObjectKey:
     """Key of the plain text."""
     return _transcript(user_id, job_id, version, "transcript.txt")
+
+
+def transcript_captions(
+    user_id: UserId, job_id: JobId, ending: str, version: int = 1
+) -> ObjectKey:
+    """Key of the subtitles; ``ending`` is ``srt`` or ``vtt``."""
+    return _transcript(user_id, job_id, version, f"transcript.{_ending(ending)}")
 
 
 def temp(job_id: JobId, name: str) -> ObjectKey:

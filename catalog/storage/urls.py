@@ -126,6 +126,18 @@ def object_url(bucket: str, key: ObjectKey) -> str:
     return f"https://{bucket}.s3.amazonaws.com/{quote(key, safe='/')}"
 
 
+def stored_url(store_url: str, key: str) -> str:
+    """Write an address of a store that its ``parse_url`` reads.
+
+    Args:
+        store_url: ``ObjectStore.url``.
+        key: Of an object.
+    """
+    # Keys in ``s3://`` are literal, those of other addresses encoded.
+    path = key if store_url.startswith("s3://") else quote(key)
+    return f"{store_url.rstrip('/')}/{path}"
+
+
 def parse_store_url(
     url: object, *, buckets: Collection[str], endpoint_url: str | None = None
 ) -> ObjectKey | None:

@@ -28,6 +28,8 @@ USES: dict[str, Use] = {
     "stream": lambda store, key: store.stream(key),
     "write": lambda store, key: store.write(key, b"x"),
     "delete": lambda store, key: store.delete(key),
+    "copy": lambda store, key: store.copy(key, KEY),
+    "copy to": lambda store, key: store.copy(KEY, key),
     "presign": lambda store, key: store.presign(key, expires_in=timedelta(hours=1)),
 }
 
@@ -56,6 +58,27 @@ class ObjectStoreContract(ABC):
         assert store.head(KEY).size_bytes == 0
         assert store.read(KEY) == b""
         assert list(store.stream(KEY)) == []
+
+    def test_a_copy_is_an_object_of_its_own(self) -> None:
+        large = b"0123456789abcdef" * 1_000_000
+        other = ObjectKey("temp/job/copy.png")
+        store = self.store_holding({KEY: large, other: b"old"})
+
+        copied = store.copy(KEY, other)
+        store.write(KEY, b"changed")
+
+        assert store.read(other) == large
+        assert copied == store.head(other)
+        assert copied.content_type == "image/png"
+
+    def test_what_is_not_there_can_not_be_copied(self) -> None:
+        other = ObjectKey("temp/job/copy.png")
+        store = self.store_holding({other: b"old"})
+
+        with pytest.raises(NotFoundError):
+            store.copy(KEY, other)
+
+        assert store.read(other) == b"old"
 
     def test_writing_again_replaces_and_changes_the_etag(self) -> None:
         store = self.store_holding({KEY: b"old"})

@@ -28,6 +28,7 @@ from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.writer import TypesenseIndexWriter
 from tests.servers import TypesenseServer, free_port
+from tests.torture.proxy import Fault, Proxy
 from tests.unit.search.assets import an_image
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")  # fixtures connect too
@@ -423,6 +424,66 @@ def test_two_refused_keys_are_a_fence_too() -> None:
             writer.upsert("p_assets__g1_00000000", [a_document(1)])
 
     assert gate.seen == ["0", "1"]
+
+
+# --- what comes late -----------------------------------------------------------------
+
+
+@contextmanager
+def held_up(server: TypesenseServer) -> Iterator[Proxy]:
+    """A way to the engine on which a stall lasts 1.5 s."""
+    proxy = Proxy(int(server.url.rpartition(":")[2]), seed=8)
+    proxy.start()
+    try:
+        yield proxy
+    finally:
+        proxy.stop()
+
+
+@pytest.mark.parametrize("kept", ["new", "old"])
+def test_a_write_that_broke_off_lands_over_a_newer_one_unless_its_key_is_revoked(
+    typesense_server: TypesenseServer,
+    admin: IndexAdmin,
+    keys: IndexKeys,
+    index: str,
+    index_prefix: str,
+    kept: str,
+) -> None:
+    key = keys.mint(1, MINUTE)
+    with held_up(typesense_server) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
+        writer = TypesenseIndexWriter(
+            url, key, index_prefix, import_timeout_seconds=0.5
+        )
+        writer.upsert(index, [a_document(1)])
+        assert writer.uncertain_writes == 0
+        assert proxy.strike(Fault.STALL)
+        with pytest.raises(DependencyUnavailableError):
+            writer.upsert(index, [a_document(1) | {"name": "old"}])
+        assert writer.uncertain_writes == 1
+        if kept == "new":
+            key = keys.mint(1, MINUTE)
+            keys.revoke_superseded(1, key)
+            writer.use_key(key)
+
+        writer.upsert(index, [a_document(1) | {"name": "new"}])
+        assert proxy.counts[Fault.STALL] == 1
+        threading.Event().wait(2.5)
+
+    (held,) = admin.export(index, ["name"])
+    assert held["name"] == kept
+
+
+def test_a_write_that_never_left_is_not_uncertain() -> None:
+    gate = _Gate(good="none")
+    with gate.serving() as url:
+        writer = TypesenseIndexWriter(url, "first", "p_")
+        with pytest.raises(FencedError):
+            writer.upsert("p_assets__g1_00000000", [a_document(1)])
+    with pytest.raises(DependencyUnavailableError):
+        writer.upsert("p_assets__g1_00000000", [a_document(1)])
+
+    assert writer.uncertain_writes == 0
 
 
 # --- trouble -------------------------------------------------------------------------

@@ -97,6 +97,16 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/jobs"): Listed({}, ALL_TYPES[:3], OWNED, counted="total"),
     ("get", "/api/jobs/{jobId}"): ById(ALL_TYPES[:3], OWNED, is_job=True),
     ("get", "/api/stream/job/{jobId}"): ById(ALL_TYPES[:3], OWNED, is_job=True),
+    # Without a body nothing is submitted; only their owners' jobs are known at all.
+    ("post", "/api/lora/train"): Silent(frozenset({415})),
+    ("post", "/api/images/generate"): Silent(frozenset({415})),
+    ("post", "/api/transcribe"): Silent(frozenset({415})),
+    ("post", "/api/jobs/{jobId}/cancel"): Silent(frozenset({404})),
+    ("post", "/api/jobs/{jobId}/retry"): Silent(frozenset({404})),
+    ("post", "/api/jobs/{jobId}/versions"): Silent(frozenset({404})),
+    # The provider's signature, or the nonce, is the right.
+    ("post", "/api/webhooks/fal/{jobId}/{nonce}"): Silent(frozenset({403, 404})),
+    ("post", "/api/webhooks/assemblyai/{jobId}/{nonce}"): Silent(frozenset({403, 404})),
     # The link is the right; without one there is nothing to be had.
     ("get", "/api/files/{key}"): Silent(frozenset({403})),
     ("head", "/api/files/{key}"): Silent(frozenset({403})),

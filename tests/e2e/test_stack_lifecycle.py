@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.stack import Stack, catalog_command, eventually, running_stack
 from tests.integration.local.running import processes_of
 
-CHILDREN = ("mongodb", "typesense", "indexer", "api")
+CHILDREN = ("mongodb", "typesense", "indexer", "processors", "api")
 
 
 def catalog(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from catalog.access import Asker, Scope, access_keys, visible_keys
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetRow, AssetView
+from catalog.models.ids import ObjectKey
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.search.values import tag_key
@@ -80,6 +81,18 @@ class FakeAssetRepository(Failing):
         exact = [row for row in self.rows if row.view["assetId"] == asset_id]
         rows = exact or [row for row in self.rows if row.view["jobId"] == asset_id]
         return tuple(FoundAsset(row.view, row.acl, row.is_trashed) for row in rows)
+
+    def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
+        self.check()
+        return tuple(
+            FoundAsset(row.view, row.acl, row.is_trashed)
+            for row in self.rows
+            if any(
+                file.get("key") == key
+                for version in row.view["versions"]
+                for file in version["files"]
+            )
+        )
 
     def names_starting(
         self, asker: Asker, prefix: str, limit: int

@@ -25,6 +25,7 @@ from tests.fakes.failing import Failing
 from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
 from tests.fakes.search import FakeSearchReader
 from tests.fakes.store import FakeStore
+from tests.fakes.submissions import FakeSubmissionRepository
 
 NOW = datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
 
@@ -104,6 +105,7 @@ class FakeParts:
     )
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     jobs: FakeJobRepository = field(default_factory=FakeJobRepository)
+    submissions: FakeSubmissionRepository = field(init=False)
     job_feed: FakeJobFeed = field(default_factory=FakeJobFeed)
     assets: FakeAssetRepository = field(default_factory=FakeAssetRepository)
     search: FakeSearchReader = field(default_factory=FakeSearchReader)
@@ -126,6 +128,9 @@ class FakeParts:
     sweeps: FakeScheduleRepository = field(default_factory=FakeScheduleRepository)
     reconciles: FakeReconcileRepository = field(default_factory=FakeReconcileRepository)
 
+    def __post_init__(self) -> None:
+        self.submissions = FakeSubmissionRepository(self.jobs, json_value)
+
     def catalog(self) -> Catalog:
         """Wire the fakes; whatever has none refuses to be touched."""
         # Whatever the graph has: a new part of it must not break every test.
@@ -138,6 +143,7 @@ class FakeParts:
             settings=self.settings,
             clock=self.clock,
             jobs=self.jobs,
+            submissions=self.submissions,
             assets=self.assets,
             job_feed=self.job_feed,
             feed=self.feed,  # type: ignore[arg-type]  # the API asks its time only

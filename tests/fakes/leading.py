@@ -153,6 +153,7 @@ class FakeKeyedWriter:
 
     def __init__(self) -> None:
         self.key: str | None = None
+        self.uncertain_writes = 0
 
     def use_key(self, key: str) -> None:
         self.key = key

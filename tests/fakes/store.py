@@ -63,6 +63,9 @@ class FakeStore(Failing):
         self.objects[key] = content if isinstance(content, bytes) else content.read()
         return self.head(key)
 
+    def copy(self, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
+        return self.write(target, self.read(source))
+
     def delete(self, key: ObjectKey) -> None:
         self.check()
         self.objects.pop(key, None)

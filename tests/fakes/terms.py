@@ -1,6 +1,7 @@
 """A leader's term that ends when a test says so."""
 
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from catalog.clock import Clock, SystemClock
@@ -10,7 +11,11 @@ LEASE = timedelta(seconds=15)
 
 
 class ScriptedTerm:
-    """Is renewed until ``is_over`` is set."""
+    """Is renewed until ``is_over`` is set.
+
+    Attributes:
+        on_cut_off: Does what an engine does whose key is changed.
+    """
 
     def __init__(self, epoch: int = 1, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -18,6 +23,7 @@ class ScriptedTerm:
         self.epoch = epoch
         self.owner = f"process {epoch}"
         self.is_over = False
+        self.on_cut_off: Callable[[], None] = lambda: None
 
     @property
     def expires_at(self) -> datetime:
@@ -29,3 +35,7 @@ class ScriptedTerm:
     def check(self) -> None:
         if self.is_over:
             raise FencedError("the term is over")
+
+    def cut_off(self) -> None:
+        self.check()
+        self.on_cut_off()

@@ -5,6 +5,7 @@ is not committed); what this state of the code has done already is not done agai
 """
 
 import argparse
+import logging
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,8 @@ def say(text: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    # What the product warns of here is what it is put through: a line per trouble.
+    logging.lastResort = None
     options = _parser().parse_args(arguments)
     ledger = Ledger(options.ledger)
     if options.table:

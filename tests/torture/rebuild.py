@@ -66,8 +66,9 @@ def rebuild(
                 name = f"killed {moment or 'anywhere'}"
                 hits[name] = hits.get(name, 0) + 1
                 pause(world.random.uniform(0.0, 0.5))
-            proxy.delay_seconds = 0.0
-            world.settle()
+                proxy.delay_seconds = 0.0
+                again_at = world.await_beat()  # as after any kill of an indexer
+            world.settle(since=again_at)
             for watcher in (*searchers, states):
                 watcher.check()
         figures = world.figures() | hits

@@ -135,6 +135,10 @@ def _no_fence() -> Sequence[Patch]:
     ]
 
 
+def _never_cut_off() -> Sequence[Patch]:
+    return [(ScriptedTerm, "cut_off", lambda _: None)]
+
+
 def _emplace() -> Sequence[Patch]:
     put = Engine._put  # noqa: SLF001
 
@@ -358,6 +362,7 @@ SABOTAGES: Mapping[str, Sabotage] = {
         Sabotage("write through the alias", _through_the_alias),
         Sabotage("no barrier", _no_barrier),
         Sabotage("no fence", _no_fence),
+        Sabotage("late writes not cut off", _never_cut_off),
         Sabotage("emplace", _emplace),
         Sabotage("result lines ignored", _ignored_lines),
         Sabotage("cluster time as version", _cluster_time_as_version),

@@ -1,7 +1,8 @@
 """A whole catalog's life in memory, drawn from one seed, with everything that can fail.
 
 One thread works at a time, so a seed tells the whole story: crashes at any step of any
-port, torn imports, writes that are carried out long after they failed, an engine that
+port, torn imports, writes that are carried out long after they failed (until the key
+that they bear is changed), an engine that
 forgets what it acknowledged until it is written to, or loses everything, a leader that
 is paused beyond its lease while another one works, lost history and streams that break
 in each of their ways, a store that is away, other schemas, rebuilds and roll-backs in
@@ -129,6 +130,7 @@ class Simulation:
         share = fate.choice([0.0, 0.0, 0.02])
         faults.fail = lambda: fate.random() < share
         faults.is_late = lambda: fate.random() < 0.4
+        faults.lands = lambda: fate.random() < 0.5
         faults.pause = lambda _: None
         budget = acts = fate.randint(1, 12)
         done = 0

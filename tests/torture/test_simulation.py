@@ -20,6 +20,12 @@ def test_nothing_is_missing_left_over_or_stale(first: int) -> None:
         run(seed)
 
 
+@pytest.mark.parametrize("seed", [7949])
+def test_a_life_that_once_went_wrong_ends_well(seed: int) -> None:
+    """7949: MongoDB was away just when a new generation's position was noted."""
+    run(seed)
+
+
 def test_a_seed_tells_the_whole_story() -> None:
     traces = {run(seed).trace for seed in (7, 7, 8)}
 

@@ -11,6 +11,7 @@ from catalog.access import Asker, Scope, mongo_filter
 from catalog.errors import InvalidQueryError
 from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetType, AssetView
+from catalog.models.ids import ObjectKey
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.repositories.mongo.client import Record, translated
@@ -81,12 +82,15 @@ class MongoAssetRepository:
         own = [row for row in of_job if row["view"]["assetId"] == asset_id]
         # An exact jobId first; an image is found by its own id alone.
         chosen = own or of_job or rows
-        return tuple(
-            FoundAsset(
-                view=row["view"], acl=tuple(row["acl"]), is_trashed=not row["acl"]
-            )
-            for row in sorted(chosen, key=_order_in_job)
-        )
+        return tuple(_found(row) for row in sorted(chosen, key=_order_in_job))
+
+    def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
+        """See ``AssetRepository.holding``."""
+        if not is_text_storable(key):
+            return ()
+        with translated():
+            rows = self._assets.find({"keys": key}, {"view": 1, "acl": 1})
+            return tuple(_found(row) for row in rows)
 
     def names_starting(
         self, asker: Asker, prefix: str, limit: int
@@ -226,6 +230,12 @@ def _terms(words: str) -> tuple[list[str], list[str]]:
 
 def _limit_ms(query: AssetQuery) -> int:
     return max(1, int(query.timeout_seconds * 1000))
+
+
+def _found(row: Record) -> FoundAsset:
+    return FoundAsset(
+        view=row["view"], acl=tuple(row["acl"]), is_trashed=not row["acl"]
+    )
 
 
 def _order_in_job(row: Record) -> tuple[str, int, str]:

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from catalog.repositories.base import RootId
 from catalog.repositories.index_state import (
+    DirtyReason,
     DirtyRoot,
     IndexRequest,
     IndexStatus,
@@ -71,13 +72,16 @@ class MongoDirtyRepository:
             )
             return {record["_id"]: record["attempts"] for record in found}
 
-    def clear(self, roots: Sequence[RootId]) -> None:
+    def clear(self, roots: Sequence[RootId], now: datetime) -> None:
         """See ``DirtyRepository.clear``."""
         if roots:
+            is_settled = {"reason": {"$ne": DirtyReason.UNCERTAIN.value}}
+            wanted = {
+                "_id": {"$in": [root_key_of(root) for root in roots]},
+                "$or": [is_settled, {"dueAt": {"$lte": now}}],
+            }
             with translated():
-                self._records.delete_many(
-                    {"_id": {"$in": [root_key_of(root) for root in roots]}}
-                )
+                self._records.delete_many(wanted)
 
     def count(self, reason: str | None = None) -> int:
         """See ``DirtyRepository.count``."""

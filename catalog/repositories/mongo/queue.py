@@ -15,10 +15,12 @@ from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobStatus, JobType
 from catalog.repositories.mongo.client import Record, translated
 from catalog.repositories.mongo.queue_records import (
+    TOLD,
     UNCLAIMED,
     Turns,
     in_transaction,
     server_time,
+    step_set,
 )
 from catalog.repositories.queue import Claim, JobEnd, QueueState
 
@@ -26,6 +28,8 @@ _ORDER = [("priority", ASCENDING), ("turn", ASCENDING), ("_id", ASCENDING)]
 
 _WAITING, _DELAYED = QueueState.WAITING.value, QueueState.DELAYED.value
 _RUNNING, _DONE = QueueState.RUNNING.value, QueueState.DONE.value
+
+_ENDED: Record = {"state": _DONE, "step": {}, "told": {}, **UNCLAIMED}
 
 
 class MongoQueueRepository:
@@ -93,7 +97,7 @@ class MongoQueueRepository:
     def save(self, claim: Claim, step: Mapping[str, Any]) -> None:
         """See ``QueueRepository.save``."""
         with translated():
-            self._change(claim, [{"$set": {"step": {"$literal": dict(step)}}}])
+            self._change(claim, [{"$set": step_set(step)}])
 
     def report(self, claim: Claim, progress: int) -> None:
         """See ``QueueRepository.report``."""
@@ -119,16 +123,17 @@ class MongoQueueRepository:
 
     def park(self, claim: Claim, step: Mapping[str, Any], *, until: timedelta) -> None:
         """See ``QueueRepository.park``."""
+        is_news = {"$ne": [TOLD, {"$literal": dict(claim.told)}]}
         with translated():
             self._change(
                 claim,
                 [
                     {
                         "$set": {
-                            "state": _DELAYED,
-                            "dueAt": _in(until),
+                            "state": {"$cond": [is_news, _WAITING, _DELAYED]},
+                            "dueAt": {"$cond": [is_news, None, _in(until)]},
                             "isResumed": True,
-                            "step": {"$literal": dict(step)},
+                            **step_set(step),
                             **UNCLAIMED,
                         }
                     }
@@ -159,9 +164,7 @@ class MongoQueueRepository:
         """See ``QueueRepository.finish``."""
 
         def finish(session: ClientSession) -> None:
-            self._change(
-                claim, {"$set": {"state": _DONE, "step": {}, **UNCLAIMED}}, session
-            )
+            self._change(claim, {"$set": _ENDED}, session)
             wanted: Record = {"_id": self._root(claim, session)}
             if end.version is not None:
                 # Appended, and never twice.
@@ -184,12 +187,21 @@ class MongoQueueRepository:
 
         in_transaction(self._database, finish)
 
-    def wake(self, job_id: JobId) -> bool:
+    def wake(self, job_id: JobId, *, nonce: str, told: Mapping[str, Any]) -> bool:
         """See ``QueueRepository.wake``."""
+        is_delayed = {"$eq": ["$state", _DELAYED]}
         with translated():
             woken = self._queue.update_one(
-                {"_id": job_id, "state": _DELAYED},
-                {"$set": {"state": _WAITING, "dueAt": None}},
+                {"_id": job_id, "step.nonce": {"$eq": nonce}},
+                [
+                    {
+                        "$set": {
+                            "told": {"$literal": dict(told)},
+                            "state": {"$cond": [is_delayed, _WAITING, "$state"]},
+                            "dueAt": {"$cond": [is_delayed, None, "$dueAt"]},
+                        }
+                    }
+                ],
             )
         return woken.matched_count == 1
 
@@ -269,4 +281,5 @@ def _claim(queued: Mapping[str, Any], record: Mapping[str, Any]) -> Claim:
         step=queued["step"],
         is_cancelled=queued["isCancelled"],
         record=record,
+        told=queued.get("told") or {},
     )

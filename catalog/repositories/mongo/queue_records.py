@@ -21,6 +21,7 @@ FRESH: Record = {
     "isResumed": False,
     "isCancelled": False,
     "step": {},
+    "told": {},
     "dueAt": None,
     "claim": None,
     "worker": None,
@@ -29,7 +30,20 @@ FRESH: Record = {
 }
 """A job that nobody has begun with."""
 
+TOLD: Record = {"$ifNull": ["$told", {"$literal": {}}]}
+"""What a webhook has said, in a pipeline."""
+
 UNCLAIMED: Record = {"claim": None, "worker": None, "leaseUntil": None}
+
+
+def step_set(step: Mapping[str, Any]) -> Record:
+    """Write a step, in a pipeline; what was told of an earlier nonce goes with it."""
+    nonce = step.get("nonce")
+    is_same = {"$eq": [{"$ifNull": ["$step.nonce", None]}, {"$literal": nonce}]}
+    return {
+        "step": {"$literal": dict(step)},
+        "told": {"$cond": [is_same, TOLD, {"$literal": {}}]},
+    }
 
 
 def in_transaction(

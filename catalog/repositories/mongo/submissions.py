@@ -1,5 +1,6 @@
 """``SubmissionRepository`` over MongoDB."""
 
+from collections.abc import Collection
 from hashlib import blake2b
 
 from pymongo.client_session import ClientSession
@@ -13,9 +14,9 @@ from catalog.errors import (
     NotFoundError,
     QuotaExceededError,
 )
-from catalog.models.ids import JobId
+from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobStatus, JobType
-from catalog.repositories.mongo.client import Record
+from catalog.repositories.mongo.client import Record, translated
 from catalog.repositories.mongo.codec_values import is_text_storable
 from catalog.repositories.mongo.jobs import own_record_id
 from catalog.repositories.mongo.queue_records import (
@@ -28,6 +29,19 @@ from catalog.repositories.mongo.queue_records import (
 from catalog.repositories.queue import Accepted, QueueState, Submission
 
 _RETRYABLE = frozenset({JobStatus.FAILED.value, JobStatus.CANCELLED.value})
+_REPEATABLE = frozenset({JobStatus.COMPLETED.value})
+
+_QUEUED: list[Record] = [
+    {
+        "$set": {
+            "status": JobStatus.QUEUED.value,
+            "progress": 0,
+            "updatedAt": "$$NOW",
+        }
+    },
+    {"$unset": ["error", "completedAt"]},
+]
+"""A job record that waits again; its versions stay."""
 
 
 class MongoSubmissionRepository:
@@ -53,21 +67,10 @@ class MongoSubmissionRepository:
 
         def submit(session: ClientSession) -> Accepted:
             self._turns.lock(user_id, session)
-            if key is not None:
-                known = self._keys.find_one({"_id": key}, session=session)
-                if known is not None:
-                    if known["fingerprint"] != submission.fingerprint:
-                        raise IdempotencyConflictError
-                    return Accepted(JobId(known["jobId"]), is_repeated=True)
-                self._keys.insert_one(
-                    {
-                        "_id": key,
-                        "jobId": job_id,
-                        "fingerprint": submission.fingerprint,
-                        "createdAt": record["createdAt"],
-                    },
-                    session=session,
-                )
+            known = self._known(key, submission.fingerprint, session)
+            if known is not None:
+                return Accepted(known, is_repeated=True)
+            self._keep(key, submission.fingerprint, job_id, session)
             self._check_quota(user_id, submission.quota, session)
             if self._jobs.find_one({"jobId": job_id}, {"_id": 1}, session=session):
                 raise AlreadyExistsError("job", job_id)
@@ -131,50 +134,103 @@ class MongoSubmissionRepository:
 
         return in_transaction(self._database, cancel)
 
-    def retry(self, job_id: JobId, *, quota: int) -> None:
-        """See ``SubmissionRepository.retry``."""
+    def recall(self, user_id: UserId, key: str, fingerprint: str) -> JobId | None:
+        """See ``SubmissionRepository.recall``."""
+        with translated():
+            return self._known(_key_of(user_id, key), fingerprint)
 
-        def retry(session: ClientSession) -> None:
+    def retry(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Accepted:
+        """See ``SubmissionRepository.retry``."""
+        rule = "only one that failed or was cancelled can be retried"
+        return self._requeue(
+            job_id, _RETRYABLE, rule, quota, idempotency_key, fingerprint
+        )
+
+    def again(
+        self,
+        job_id: JobId,
+        *,
+        quota: int,
+        idempotency_key: str | None = None,
+        fingerprint: str = "",
+    ) -> Accepted:
+        """See ``SubmissionRepository.again``."""
+        rule = "only one that completed can get a further version"
+        return self._requeue(
+            job_id, _REPEATABLE, rule, quota, idempotency_key, fingerprint
+        )
+
+    def _requeue(
+        self,
+        job_id: JobId,
+        statuses: Collection[str],
+        rule: str,
+        quota: int,
+        idempotency_key: str | None,
+        fingerprint: str,
+    ) -> Accepted:
+        """Put a job that ended with one of ``statuses`` back at its beginning."""
+
+        def requeue(session: ClientSession) -> Accepted:
             queued = self._find(job_id, session)
-            self._turns.lock(queued["userId"], session)
+            user_id = queued["userId"]
+            self._turns.lock(user_id, session)
+            key = _key_of(user_id, idempotency_key)
+            known = self._known(key, fingerprint, session)
+            if known is not None:
+                return Accepted(known, is_repeated=True)
             record = self._jobs.find_one({"_id": queued["root"]}, session=session)
             if record is None:
                 raise NotFoundError("job", job_id)
-            if (
-                queued["state"] != QueueState.DONE.value
-                or record.get("status") not in _RETRYABLE
-            ):
-                status = record.get("status")
-                message = (
-                    f"The job {job_id!r} is {status!r}; "
-                    "only one that failed or was cancelled can be retried."
-                )
+            status = record.get("status")
+            if queued["state"] != QueueState.DONE.value or status not in statuses:
+                message = f"The job {job_id!r} is {status!r}; {rule}."
                 raise ConflictError(message)
-            self._check_quota(queued["userId"], quota, session)
-            type_ = JobType(queued["type"])
-            again = {
-                "turn": self._turns.take(queued["userId"], type_, session),
-                "version": next_version(record),
-            }
+            self._keep(key, fingerprint, job_id, session)
+            self._check_quota(user_id, quota, session)
+            turn = self._turns.take(user_id, JobType(queued["type"]), session)
+            again = {"turn": turn, "version": next_version(record)}
             self._queue.update_one(
                 {"_id": job_id}, {"$set": FRESH | again}, session=session
             )
-            self._jobs.update_one(
-                {"_id": queued["root"]},
-                [
-                    {
-                        "$set": {
-                            "status": JobStatus.QUEUED.value,
-                            "progress": 0,
-                            "updatedAt": "$$NOW",
-                        }
-                    },
-                    {"$unset": ["error", "completedAt"]},
-                ],
+            self._jobs.update_one({"_id": queued["root"]}, _QUEUED, session=session)
+            return Accepted(job_id)
+
+        return in_transaction(self._database, requeue)
+
+    def _known(
+        self, key: str | None, fingerprint: str, session: ClientSession | None = None
+    ) -> JobId | None:
+        """Find the job that a key named before."""
+        if key is None:
+            return None
+        known = self._keys.find_one({"_id": key}, session=session)
+        if known is None:
+            return None
+        if known["fingerprint"] != fingerprint:
+            raise IdempotencyConflictError
+        return JobId(known["jobId"])
+
+    def _keep(
+        self, key: str | None, fingerprint: str, job_id: JobId, session: ClientSession
+    ) -> None:
+        if key is not None:
+            self._keys.update_one(
+                {"_id": key},
+                {
+                    "$set": {"jobId": job_id, "fingerprint": fingerprint},
+                    "$currentDate": {"createdAt": True},
+                },
+                upsert=True,
                 session=session,
             )
-
-        in_transaction(self._database, retry)
 
     def _find(self, job_id: JobId, session: ClientSession) -> Record:
         found = None

@@ -115,6 +115,13 @@ def translate(error: Exception, index: str = "") -> CatalogError:
             return DependencyRejectedError(NAME, detail)
 
 
+def is_sent(error: BaseException | None) -> bool:
+    """Whether the server may have got a request that failed so."""
+    return isinstance(error, httpx.TransportError | Timeout) and not isinstance(
+        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
+    )
+
+
 def _is_passing(error: TypesenseClientError) -> bool:
     return bool(error.args) and (
         error.args[0] in _PASSING or _OUT_OF in str(error.args[-1]).lower()

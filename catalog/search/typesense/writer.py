@@ -32,6 +32,7 @@ from catalog.search.typesense.client import (
     describe,
     index_of,
     is_about_a_field,
+    is_sent,
     open_client,
     translated,
 )
@@ -84,11 +85,17 @@ class TypesenseIndexWriter:
         self._key = api_key
         self._clock = clock or SystemClock()
         self._barrier_seconds = barrier_seconds
+        self._uncertain, self._counting = 0, threading.Lock()
         self._imports = open_client(
             url, api_key, timeout_seconds=import_timeout_seconds
         )
         self._client = open_client(url, api_key, timeout_seconds=timeout_seconds)
         weakref.finalize(self, close_clients, self._imports, self._client)
+
+    @property
+    def uncertain_writes(self) -> int:
+        """See ``IndexWriter.uncertain_writes``."""
+        return self._uncertain
 
     def use_key(self, key: str) -> None:
         """See ``IndexWriter.use_key``; the client reads it for every request."""
@@ -171,7 +178,9 @@ class TypesenseIndexWriter:
 
     def _import(self, index: str, lines: Sequence[bytes]) -> list[str]:
         documents = index_of(self._imports, index).documents
-        text = self._ask(lambda: documents.import_(b"\n".join(lines), _IMPORT), index)
+        body = b"\n".join(lines)
+        with self._doubted():
+            text = self._ask(lambda: documents.import_(body, _IMPORT), index)
         answers = text.split("\n") if text else []
         if len(answers) != len(lines):
             detail = f"{len(lines)} lines sent, {len(answers)} answered"
@@ -181,7 +190,8 @@ class TypesenseIndexWriter:
     def _delete(self, index: str, wanted: str) -> int:
         parameters: DeleteQueryParameters = {"filter_by": wanted}
         documents = index_of(self._imports, index).documents
-        answer = self._ask(lambda: documents.delete(parameters), index)
+        with self._doubted():
+            answer = self._ask(lambda: documents.delete(parameters), index)
         return int(answer["num_deleted"])
 
     def _search(self, questions: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
@@ -210,6 +220,17 @@ class TypesenseIndexWriter:
                 raise
         with translated(index), _fenced():
             return request()
+
+    @contextmanager
+    def _doubted(self) -> Iterator[None]:
+        """Count a write that may be carried out after all."""
+        try:
+            yield
+        except DependencyUnavailableError as exc:
+            if is_sent(exc.__cause__):
+                with self._counting:
+                    self._uncertain += 1
+            raise
 
     def _check(self, index: str) -> None:
         """Refuse aliases and other people's indexes: never write through an alias."""

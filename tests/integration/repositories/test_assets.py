@@ -11,7 +11,7 @@ from pymongo.database import Database
 from catalog.access import MACHINE_OWNER, Asker, Scope
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetType
-from catalog.models.ids import UserId
+from catalog.models.ids import ObjectKey, UserId
 from catalog.repositories.base import AssetQuery, AssetRepository, RowRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.codec_assets import record_from_row, row_from_record
@@ -241,3 +241,24 @@ def test_a_token_serves_its_own_asker_and_filter_only(
     ):
         with pytest.raises(InvalidQueryError):
             assets.page(query)
+
+
+def test_the_assets_that_an_object_belongs_to_are_found_by_its_key(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace(
+        [
+            row("a", keys=("loras/u/a/v1/model.safetensors", "odd/place.bin")),
+            row("b", root="other", keys=("odd/place.bin",), is_trashed=True),
+            row("c", root="third", keys=("odd/place.bin2",)),
+        ]
+    )
+
+    found = assets.holding(ObjectKey("odd/place.bin"))
+
+    assert {one.view["assetId"]: one.is_trashed for one in found} == {
+        "a": False,
+        "b": True,
+    }
+    assert assets.holding(ObjectKey("odd")) == ()
+    assert assets.holding(ObjectKey("\ud800")) == ()

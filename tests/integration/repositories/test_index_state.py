@@ -14,6 +14,7 @@ from catalog.errors import InvalidQueryError
 from catalog.repositories.base import RootId
 from catalog.repositories.index_state import (
     DeadLetter,
+    DirtyReason,
     DirtyRoot,
     IndexRequest,
     LetterQuery,
@@ -49,7 +50,21 @@ def test_dirty_roots_collapse_and_wait_for_their_time(database: Mongo) -> None:
         root_key_of(root) for root in ROOTS if root != "a"
     }
     assert dirty.attempts(["a", "unknown"]) == {root_key_of("a"): 2}
-    dirty.clear(ROOTS)
+    dirty.clear(ROOTS, NOW)
+    assert dirty.count() == 0
+
+
+def test_what_may_come_late_is_looked_at_however_often_it_is_settled(
+    database: Mongo,
+) -> None:
+    dirty, later = MongoDirtyRepository(database), NOW + timedelta(seconds=20)
+    dirty.mark([DirtyRoot("a", later, reason=DirtyReason.UNCERTAIN)])
+    dirty.mark([DirtyRoot("b", later, reason=DirtyReason.MISSING)])
+
+    dirty.clear(["a", "b"], NOW)
+    assert [one.root for one in dirty.due(later, 10)] == ["a"]
+
+    dirty.clear(["a"], later)
     assert dirty.count() == 0
 
 

@@ -17,7 +17,7 @@ from catalog.errors import (
     NotFoundError,
     QuotaExceededError,
 )
-from catalog.models.ids import JobId
+from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobStatus, JobType
 from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.repositories.mongo.queue import MongoQueueRepository
@@ -330,15 +330,94 @@ def test_coming_back_to_a_provider_is_no_new_attempt(
     desk: MongoSubmissionRepository, queue: MongoQueueRepository
 ) -> None:
     desk.submit(submission("a"))
-    queue.park(claimed(queue), {"requestId": "r1"}, until=LONG)
+    queue.park(claimed(queue), {"nonce": "n1"}, until=LONG)
 
     assert queue.promote() == 0
     assert queue.claim(ALL, worker="w", lease=LONG) is None
     assert queue.next_due() is not None
-    assert queue.wake(JobId("a")) is True
-    assert queue.wake(JobId("a")) is False
+    assert queue.wake(JobId("a"), nonce="n1", told={"status": "OK"}) is True
     again = claimed(queue)
-    assert (again.attempt, again.step) == (1, {"requestId": "r1"})
+    assert (again.attempt, again.step) == (1, {"nonce": "n1"})
+
+
+# --- webhooks ----------------------------------------------------------------------
+
+TOLD = {"requestId": "r1", "status": "$OK"}
+
+
+def woken(queue: MongoQueueRepository, nonce: str, job_id: str = "a") -> bool:
+    return queue.wake(JobId(job_id), nonce=nonce, told=TOLD)
+
+
+def test_a_webhook_of_another_job_or_nonce_changes_nothing(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a"))
+    assert woken(queue, "") is False
+    queue.park(claimed(queue), {"nonce": "n1"}, until=LONG)
+    before = database["queue"].find_one({})
+
+    assert woken(queue, "n2") is False
+    assert woken(queue, "n1", job_id="b") is False
+
+    assert database["queue"].find_one({}) == before
+
+
+def test_what_a_webhook_told_reaches_the_next_claim_however_often_it_came(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    queue.park(claimed(queue), {"nonce": "n1"}, until=LONG)
+
+    assert [woken(queue, "n1") for _ in range(3)] == [True, True, True]
+
+    claim = claimed(queue)
+    assert claim.told == TOLD
+    assert woken(queue, "n1") is True  # once more, while it runs
+    queue.save(claim, {"nonce": "n1", "phase": "submitted"})
+    queue.park(claim, {"nonce": "n1", "phase": "submitted"}, until=LONG)
+    assert queue.claim(ALL, worker="w", lease=LONG) is None
+
+
+def test_a_webhook_that_comes_while_the_job_is_parked_makes_it_wait_no_longer(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    claim = claimed(queue)
+    queue.save(claim, {"nonce": "n1"})
+    assert woken(queue, "n1") is True
+
+    queue.park(claim, {"nonce": "n1"}, until=LONG)
+
+    again = claimed(queue)
+    assert (again.told, again.attempt) == (TOLD, 1)
+
+
+def test_what_was_told_of_an_earlier_submit_is_forgotten_with_it(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    claim = claimed(queue)
+    queue.save(claim, {"nonce": "n1"})
+    woken(queue, "n1")
+    queue.save(claim, {})
+    queue.save(claim, {"nonce": "n2"})
+    queue.park(claim, {"nonce": "n2"}, until=NONE)
+
+    queue.promote()
+
+    assert claimed(queue).told == {}
+
+
+def test_a_webhook_for_a_job_that_has_ended_is_unknown(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository
+) -> None:
+    desk.submit(submission("a"))
+    claim = claimed(queue)
+    queue.save(claim, {"nonce": "n1"})
+    queue.finish(claim, JobEnd(JobStatus.COMPLETED, version=version(1)))
+
+    assert woken(queue, "n1") is False
 
 
 def test_after_a_failure_that_may_pass_comes_another_attempt(
@@ -470,3 +549,97 @@ def test_a_job_whose_record_was_deleted_leaves_the_queue(
 
     assert claimed(queue).job_id == "b"
     assert database["queue"].count_documents({}) == 1
+
+
+# --- further versions, and requests that are repeated -------------------------------
+
+
+def test_a_job_that_completed_runs_again_for_its_next_version(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a"))
+    queue.finish(claimed(queue), JobEnd(JobStatus.COMPLETED, version=version(1)))
+
+    desk.again(JobId("a"), quota=10)
+
+    waiting = job(database, "a")
+    assert (waiting["status"], waiting["progress"]) == ("queued", 0)
+    assert [one["version"] for one in waiting["versions"]] == [1]
+    assert "completedAt" not in waiting
+    taken = claimed(queue)
+    assert (taken.attempt, taken.version, taken.step) == (1, 2, {})
+    queue.finish(taken, JobEnd(JobStatus.COMPLETED, version=version(2)))
+    assert [one["version"] for one in job(database, "a")["versions"]] == [1, 2]
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.CANCELLED, None])
+def test_only_what_completed_gets_a_further_version(
+    desk: MongoSubmissionRepository,
+    queue: MongoQueueRepository,
+    database: Mongo,
+    status: JobStatus | None,
+) -> None:
+    desk.submit(submission("a"))
+    if status is not None:
+        queue.finish(claimed(queue), JobEnd(status))
+    before = (database["queue"].find_one({}), job(database, "a"))
+
+    with pytest.raises(ConflictError, match="completed"):
+        desk.again(JobId("a"), quota=10)
+
+    assert (database["queue"].find_one({}), job(database, "a")) == before
+
+
+def test_what_waits_again_counts_against_the_quota(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    for name, status in (("a", JobStatus.COMPLETED), ("b", JobStatus.FAILED)):
+        desk.submit(submission(name))
+        queue.finish(claimed(queue), JobEnd(status))
+    desk.submit(submission("c"))
+
+    with pytest.raises(QuotaExceededError):
+        desk.again(JobId("a"), quota=1, idempotency_key="k", fingerprint="f")
+    with pytest.raises(QuotaExceededError):
+        desk.retry(JobId("b"), quota=1)
+
+    # A key of a request that was refused names nothing.
+    assert database["idempotency"].count_documents({}) == 0
+    assert desk.again(JobId("a"), quota=2).job_id == "a"
+
+
+def test_of_many_who_ask_for_a_further_version_with_one_key_one_gets_it(
+    desk: MongoSubmissionRepository, queue: MongoQueueRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a"))
+    queue.finish(claimed(queue), JobEnd(JobStatus.COMPLETED, version=version(1)))
+
+    def ask(_: int) -> bool:
+        key = {"idempotency_key": "k", "fingerprint": "f"}
+        return desk.again(JobId("a"), quota=10, **key).is_repeated
+
+    with ThreadPoolExecutor(6) as pool:
+        repeated = sorted(pool.map(ask, range(6)))
+
+    assert repeated == [False, *[True] * 5]
+    queue.finish(claimed(queue), JobEnd(JobStatus.COMPLETED, version=version(2)))
+    assert ask(7) is True
+    assert job(database, "a")["status"] == "completed"
+    with pytest.raises(IdempotencyConflictError):
+        desk.retry(JobId("a"), quota=10, idempotency_key="k", fingerprint="other")
+
+
+def test_a_key_leads_to_its_job_before_anything_else_is_looked_at(
+    desk: MongoSubmissionRepository, database: Mongo
+) -> None:
+    desk.submit(submission("a", idempotency_key="k", fingerprint="f"))
+
+    assert desk.recall(UserId("ann"), "k", "f") == "a"
+    assert desk.recall(UserId("ann"), "unused", "f") is None
+    assert desk.recall(UserId("bob"), "k", "f") is None
+    with pytest.raises(IdempotencyConflictError):
+        desk.recall(UserId("ann"), "k", "other")
+    kept = database["idempotency"].find_one({})
+    assert kept is not None
+    # MongoDB's clock, by which the key is forgotten after a week.
+    assert kept["createdAt"] > NOW

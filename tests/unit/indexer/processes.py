@@ -169,6 +169,8 @@ def run_process(
 
     world.epoch += 1
     leading = term or ScriptedTerm(world.epoch, world.clock)
+    leading.on_cut_off = world.cut_off
+    world.change_key()  # as whoever takes over does before anything else
     ports = ports or ports_to(world)
     health = Health(world.clock)
     sweeps = ReconcilingBeside(ports, leading, world.faults, is_interrupted)

@@ -11,7 +11,7 @@ from catalog.clock import ManualClock
 from catalog.errors import FencedError
 from catalog.models.ids import JobId, ObjectKey, UserId
 from catalog.models.job import Job, JobImage, JobMetadata, JobVersion
-from catalog.repositories.index_state import RequestState
+from catalog.repositories.index_state import DirtyReason, RequestState
 from catalog.search.base import IndexName
 from catalog.search.schema import schema_hash
 from tests.fakes.terms import ScriptedTerm
@@ -303,6 +303,29 @@ def test_a_lease_renewed_while_the_server_stood_still_is_no_lost_term(
     run_process(world, until_quiet(world))
 
     assert not late
+    assert actual_index(world) == expected_index(world)
+
+
+def test_what_an_old_write_may_spoil_is_written_once_more_later() -> None:
+    world = busy_world()
+    run_process(world, until_quiet(world))
+    world.put_job(3, image_job("job3", name="changed"))
+    steps, fails = [""], [True]
+    world.faults.pause = steps.append
+    world.faults.fail = lambda: steps[-1] == "upsert" and bool(fails) and fails.pop()
+    world.faults.is_late = lambda: True
+    run_process(world, until_quiet(world))
+    reasons = {root: one.reason for root, one in world.dirty.items()}
+    held = world.indexes[world.aliases[IndexName.ASSETS]]
+    spoilt = next(one for one in held.values() if one["name"] == "changed")
+    spoilt["name"] = "as it was"
+
+    world.clock.advance(60)
+    run_process(world, until_quiet(world))
+
+    assert not fails
+    assert reasons[3] == DirtyReason.UNCERTAIN
+    assert world.dirty[3].reason != DirtyReason.UNCERTAIN
     assert actual_index(world) == expected_index(world)
 
 

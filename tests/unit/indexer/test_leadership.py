@@ -327,9 +327,56 @@ def test_one_that_was_overtaken_is_told_by_its_next_renewal(scene: Scene) -> Non
     assert scene.leases.lease.owner == "other"
 
 
+def test_what_is_still_on_its_way_is_cut_off_by_changing_the_key(scene: Scene) -> None:
+    def work(term: LeaderTerm) -> None:
+        first = scene.writer.key
+        term.cut_off()
+        second = scene.writer.key
+        assert not scene.keys.is_good(first)
+        assert scene.keys.is_good(second)
+        scene.time.advance(29.0)
+        while scene.writer.key == second:
+            scene.time.advance(0.5)
+        third = scene.writer.key
+        term.cut_off()  # within the grace of the one that was changed by itself
+        for _ in range(20):
+            scene.time.advance(1.0)
+            assert scene.keys.is_good(scene.writer.key)
+        assert not scene.keys.is_good(second)
+        assert not scene.keys.is_good(third)
+
+    scene.lead(work)
+
+
+def test_nothing_counts_as_cut_off_while_the_engine_is_away(scene: Scene) -> None:
+    def work(term: LeaderTerm) -> None:
+        first = scene.writer.key
+        scene.keys.fail_always(AWAY)
+        with pytest.raises(DependencyUnavailableError):
+            term.cut_off()
+        assert scene.writer.key == first
+        scene.keys.fail_always(None)
+        term.cut_off()
+        assert not scene.keys.is_good(first)
+
+    scene.lead(work)
+
+
+def test_who_leads_no_more_cuts_off_nobody(scene: Scene) -> None:
+    def work(term: LeaderTerm) -> None:
+        term.end()
+        minted = scene.keys.minted
+        with pytest.raises(FencedError):
+            term.cut_off()
+        assert scene.keys.minted == minted
+        scene.stop.set()
+
+    scene.process().run(work, scene.stop)
+
+
 def test_a_term_that_is_over_is_not_revived_by_a_late_answer(scene: Scene) -> None:
     lease = scene.let_another_lead()
-    term = LeaderTerm(lease, clock=scene.time, trusted_until=5.0)
+    term = LeaderTerm(lease, clock=scene.time, trusted_until=5.0, cut_off=print)
     term.end()
 
     term.extend(lease, 100.0)
@@ -342,7 +389,7 @@ def test_a_term_that_is_over_is_not_revived_by_a_late_answer(scene: Scene) -> No
 
 def test_answers_in_another_order_shorten_no_trust(scene: Scene) -> None:
     lease = scene.let_another_lead()
-    term = LeaderTerm(lease, clock=scene.time, trusted_until=5.0)
+    term = LeaderTerm(lease, clock=scene.time, trusted_until=5.0, cut_off=print)
 
     term.extend(lease, 50.0)
     term.extend(lease, 20.0)

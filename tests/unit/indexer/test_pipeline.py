@@ -18,7 +18,7 @@ from indexer.pipeline import Pipeline
 from indexer.steady import Steady
 from tests.unit.indexer.world import START
 
-BATCH = AppliedBatch(1, 1, 0, 1, (RootKey("a"),), 7)
+BATCH = AppliedBatch(1, 1, 0, 1, (RootKey("a"),), frozenset("a"), 7)
 
 
 class Later(Executor):
@@ -52,6 +52,9 @@ class Steadily:
     def run(self, act: Callable[[], object]) -> object:
         return act()
 
+    def let_land(self, exc: Exception) -> None:
+        del exc
+
     def barrier(self, targets: Sequence[object]) -> None:
         del targets
 
@@ -76,7 +79,7 @@ def pipeline(pool: Later) -> Pipeline:
         steady=cast("Steady", Steadily()),
         health=Health(ManualClock(START)),
         make_pool=lambda _workers, _name: pool,
-        on_written=lambda _keys: None,
+        on_written=lambda _: None,
     )
 
 

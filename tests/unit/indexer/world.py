@@ -58,6 +58,9 @@ class Faults:
     """Called at every step; may hold the process up while others go on."""
     is_late: Callable[[], bool] = lambda: False
     """Whether a write of the engine that fails is carried out later all the same."""
+    lands: Callable[[], bool] = lambda: True
+    """Whether such writes arrive now, where they may: before a write that is
+    acknowledged, or before their key is no good any more."""
     beside: Callable[[], None] | None = None
     """Called at every step of a thread beside the loop while that has its turn; the
     process does not die there."""
@@ -125,7 +128,7 @@ class World:
     stale: dict[str, dict[str, Document]] = field(default_factory=dict)
     """What reads of an engine show that has not replayed its log yet."""
     late: dict[str, list[LateWrite]] = field(default_factory=dict)
-    """Writes by index that nobody was told of: carried out before the next one."""
+    """Writes by index that nobody was told of, and that have not arrived yet."""
     highest: dict[str, dict[str, int]] = field(default_factory=dict)
     """The highest ``_seq`` that each document of an index ever bore."""
     incompatible: set[str] = field(default_factory=set)
@@ -169,6 +172,18 @@ class World:
     def replay(self, index: str) -> None:
         """An acknowledged write proves that all before it are there."""
         self.stale.pop(index, None)
+
+    def change_key(self) -> None:
+        """Refuse from now on whatever was sent before this."""
+        for index in list(self.late):
+            if self.faults.lands():
+                self.apply_late(index)
+        self.late.clear()
+
+    def cut_off(self) -> None:
+        """Change the key, as a leader does while it leads; may fail."""
+        self.faults.step("cut off", "typesense")
+        self.change_key()
 
     def apply_late(self, index: str) -> None:
         """Carry out what was answered by nobody."""

@@ -26,14 +26,15 @@ _MAY_SERVE = {
 class Engine:
     """``IndexWriter`` and ``IndexAdmin`` over the world.
 
-    Writes whose answer is lost may be applied late, but before any write that is
-    acknowledged afterwards; reads of an engine that has just restarted show an older
-    state, until a write is acknowledged (both measured on the real one).
+    Writes whose answer is lost may be applied late, also over newer ones, until their
+    key is changed; reads of an engine that has just restarted show an older state,
+    until a write is acknowledged (both measured on the real one).
     """
 
     def __init__(self, world: World, epoch: int | None = None) -> None:
         self.world = world
         self.epoch = epoch
+        self.uncertain_writes = 0
 
     # --- writing -------------------------------------------------------------------
 
@@ -93,10 +94,11 @@ class Engine:
 
     @contextmanager
     def _writing(self, index: str) -> Iterator[dict[str, Document]]:
-        """Let what came before be there first, and be trusted once this one is."""
+        """Be trusted once this one is there."""
         self._must_exist(index)
         self._check()
-        self.world.apply_late(index)
+        if self.world.faults.lands():
+            self.world.apply_late(index)
         yield self.world.indexes[index]
         self.world.replay(index)
 
@@ -109,6 +111,7 @@ class Engine:
         except (CrashError, DependencyUnavailableError):
             if writes and self.world.faults.is_late():
                 self.world.late.setdefault(index, []).extend(writes)
+                self.uncertain_writes += 1
             raise
         self._check()
 

@@ -11,6 +11,7 @@ from catalog.repositories.index_control import ReconcileReport
 from catalog.repositories.index_state import (
     Change,
     DeadLetter,
+    DirtyReason,
     DirtyRoot,
     FeedPosition,
     Generation,
@@ -81,10 +82,12 @@ class Dirty:
             if root in self.world.dirty
         }
 
-    def clear(self, roots: Sequence[RootId]) -> None:
+    def clear(self, roots: Sequence[RootId], now: datetime) -> None:
         self.world.faults.step("dirty.clear", detail=roots)
         for root in roots:
-            self.world.dirty.pop(root, None)
+            known = self.world.dirty.get(root)
+            if known and (known.reason != DirtyReason.UNCERTAIN or known.due_at <= now):
+                del self.world.dirty[root]
 
     def count(self, reason: str | None = None) -> int:
         return sum(reason in {None, d.reason} for d in self.world.dirty.values())

@@ -67,6 +67,9 @@ class Store:
         self.world.files[key] = content if isinstance(content, bytes) else b""
         return self.head(key)
 
+    def copy(self, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
+        return self.write(target, self.read(source))
+
     def delete(self, key: ObjectKey) -> None:
         self.world.files.pop(key, None)
 

@@ -68,6 +68,9 @@ class FailingClient:
     def upload_fileobj(self, *_values: object, **_: object) -> None:
         raise self._error
 
+    def copy(self, *_values: object, **_: object) -> None:
+        raise self._error
+
     def delete_object(self, **_: object) -> object:
         raise self._error
 
@@ -111,6 +114,7 @@ def test_every_failure_has_a_name_of_ours(
         lambda: store.read(KEY),
         lambda: store.write(KEY, b""),
         lambda: store.write(KEY, io.BytesIO()),
+        lambda: store.copy(KEY, KEY),
         lambda: store.delete(KEY),
         lambda: list(store.list()),
     ):

@@ -1,0 +1,163 @@
+"""``python -m processors``: settings, logging, signals and exit codes."""
+
+import argparse
+import logging
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from secrets import token_hex
+from socket import gethostname
+
+from pydantic import ValidationError
+
+from catalog.bootstrap import open_catalog
+from catalog.config import Settings
+from catalog.errors import CatalogError
+from catalog.graph import Catalog
+from catalog.models.job import JobType
+from catalog.services.locations import LocationService
+from catalog.telemetry import configure_logging
+from processors.choose import engines_of
+from processors.fetch import Fetcher, FetchLimits
+from processors.inputs import JobInputs
+from processors.publishing import Publisher
+from processors.runner import JobRunner
+from processors.worker import Worker
+
+log = logging.getLogger("processors")
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_SETTINGS = 2
+
+LEASE = timedelta(seconds=60)
+
+_LOCAL_AT_ONCE = 1
+_REMOTE_AT_ONCE = 8
+"""Jobs of one type at once: an engine of this machine needs a core, a provider's
+job little more than a look now and then."""
+
+
+def worker_of(
+    catalog: Catalog, types: Sequence[JobType], folder: Path, draining: threading.Event
+) -> Worker:
+    """Wire a worker.
+
+    Args:
+        catalog: What everything is asked of.
+        types: Which jobs to take, where there is an engine for them.
+        folder: For the files of runs.
+        draining: Ends it once it is set.
+
+    Raises:
+        EngineError: ``not_configured``: a setting can't be used.
+    """
+    settings = catalog.settings
+    engines = engines_of(settings, catalog.clock, types)
+    jitter = random.SystemRandom().random
+    limits = FetchLimits(size_bytes=settings.source_bytes)
+    runner = JobRunner(
+        queue=catalog.queue,
+        engines=engines,
+        inputs=JobInputs(
+            store=catalog.store,
+            locations=LocationService(catalog.assets, catalog.jobs, catalog.store),
+            links=catalog.links,
+            fetch=Fetcher(catalog.store, limits),
+            clock=catalog.clock,
+            public_url=settings.public_url,
+        ),
+        publisher=Publisher(catalog.store, catalog.clock, address=_address_of(catalog)),
+        clock=catalog.clock,
+        lease=LEASE,
+        draining=draining,
+        folder=folder,
+        jitter=jitter,
+    )
+    return Worker(
+        queue=catalog.queue,
+        run=runner.run,
+        room={
+            type_: _REMOTE_AT_ONCE if engine.reads_addresses else _LOCAL_AT_ONCE
+            for type_, engine in engines.items()
+        },
+        clock=catalog.clock,
+        jitter=jitter,
+        name=f"{gethostname()}:{os.getpid()}:{token_hex(3)}",
+        lease=LEASE,
+        draining=draining,
+    )
+
+
+def _address_of(catalog: Catalog) -> str:
+    """What job records name the store by: a bucket, also where it is a directory.
+
+    A path of this machine says nothing elsewhere, and nobody may name one as a source.
+    """
+    url, others = catalog.store.url, catalog.settings.storage_buckets
+    return url if url.startswith("s3://") or not others else f"s3://{others[0]}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run jobs until SIGTERM or SIGINT; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings()
+    except ValidationError as exc:
+        print(f"The settings can't be used: {exc}", file=sys.stderr)  # noqa: T201
+        return EXIT_SETTINGS
+    configure_logging(settings.log_level, settings.log_format)
+    draining = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="catalog-worker-") as folder:
+        try:
+            catalog = open_catalog(settings, process="processors")
+            worker = worker_of(catalog, options.types, Path(folder), draining)
+        except CatalogError as exc:
+            log.error("cannot start", extra={"error": str(exc)})  # noqa: TRY400
+            return EXIT_SETTINGS
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: draining.set())
+        try:
+            catalog.ensure_indexes()
+            worker.run()
+        except Exception as exc:  # the process boundary
+            log.exception("the worker ends", extra={"error": str(exc)})
+            return EXIT_FAILED
+        finally:
+            catalog.close()
+    return EXIT_OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m processors", description=__doc__)
+    parser.add_argument(
+        "--types",
+        type=_types,
+        default=tuple(JobType),
+        help="jobs to take, separated by commas: "
+        f"{', '.join(type_.value for type_ in JobType)}; all by default",
+    )
+    return parser
+
+
+def _types(text: str) -> tuple[JobType, ...]:
+    try:
+        return tuple(dict.fromkeys(JobType(name.strip()) for name in text.split(",")))
+    except ValueError as exc:
+        known = ", ".join(type_.value for type_ in JobType)
+        message = f"{exc}; there are {known}"
+        raise argparse.ArgumentTypeError(message) from exc
+
+
+if __name__ == "__main__":
+    code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # Jobs that did not come to a step in time are left to their lease.
+    os._exit(code)

@@ -1,0 +1,1 @@
+"""Engines: whatever makes what a job asks for, each behind ``processors.engine``."""

@@ -1,0 +1,1 @@
+"""What is made of pictures and recordings: renditions, facts, frames; in a child."""

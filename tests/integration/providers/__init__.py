@@ -1,0 +1,1 @@
+"""Engines of real providers, against one on this machine."""
