@@ -32,6 +32,7 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
+from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
@@ -52,6 +53,7 @@ class Catalog:
     rows: RowRepository
     objects: ObjectRepository
     extractions: ExtractionRepository
+    object_work: ObjectWorkRepository
     annotations: AnnotationRepository
     records: RecordReader
     job_feed: JobFeed

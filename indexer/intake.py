@@ -21,9 +21,9 @@ from catalog.repositories.base import ObjectRepository
 from catalog.repositories.index_control import ReconcileReport
 from catalog.repositories.sightings import Recorded, Sighting, is_outdated
 from catalog.storage.base import ObjectStore
+from catalog.storage.seen import look_at, present
 from indexer.listing import Comparison, Difference, KeySpool, Kind, Tally, parts
 from indexer.retry import backoff_seconds
-from indexer.stored import look_at, present
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,10 @@ from catalog.repositories.base import (
 )
 from catalog.repositories.sightings import Recorded, Sighting, is_same
 from catalog.storage.base import ObjectStore
+from catalog.storage.seen import look_at, missing, present
 from indexer.batching import Echoes, RecentKeys
 from indexer.ports import MakePool, thread_pool
-from indexer.stored import extract_transcript, look_at, missing, present
+from indexer.stored import extract_transcript
 
 log = logging.getLogger(__name__)
 

@@ -1,13 +1,10 @@
-"""What the indexer records of an object: that it is there, missing, or what it says."""
-
-from datetime import datetime
+"""What the indexer reads out of an object: what was said, or why it can't be read."""
 
 from catalog.errors import CatalogError, NotFoundError
 from catalog.models.ids import ObjectKey
-from catalog.models.stored import Extraction, ObjectState, StoredObject
+from catalog.models.stored import Extraction, StoredObject
 from catalog.models.transcript import TranscriptContent
-from catalog.storage.base import ObjectInfo, ObjectStore
-from catalog.storage.keys import parse_key
+from catalog.storage.base import ObjectStore
 from catalog.transcripts import parse_assemblyai, parse_text
 
 EXTRACTOR = "transcript"
@@ -16,48 +13,6 @@ EXTRACTOR_VERSION = 1
 
 MAX_SOURCE_BYTES = 64 * 1024 * 1024
 """A transcript beyond this is not read: ten hours of speech have about 10 MB."""
-
-
-def present(store: ObjectStore, info: ObjectInfo, now: datetime) -> StoredObject:
-    """Make the record of an object that was seen."""
-    place = parse_key(info.key)
-    return StoredObject(
-        store=store.store_id,
-        key=info.key,
-        state=ObjectState.PRESENT,
-        size_bytes=info.size_bytes,
-        etag=info.etag,
-        content_type=info.content_type,
-        modified_at=info.modified_at,
-        checked_at=now,
-        job_id=place.job_id if place else None,
-        user_id=place.user_id if place else None,
-    )
-
-
-def missing(store: ObjectStore, key: ObjectKey, now: datetime) -> StoredObject:
-    """Make the record of an object that was looked for in vain."""
-    place = parse_key(key)
-    return StoredObject(
-        store=store.store_id,
-        key=key,
-        state=ObjectState.MISSING,
-        checked_at=now,
-        job_id=place.job_id if place else None,
-        user_id=place.user_id if place else None,
-    )
-
-
-def look_at(store: ObjectStore, key: ObjectKey, now: datetime) -> StoredObject:
-    """Ask the store for one object.
-
-    Raises:
-        DependencyUnavailableError: The store did not answer; retryable.
-    """
-    try:
-        return present(store, store.head(key), now)
-    except NotFoundError:
-        return missing(store, key, now)
 
 
 def extract_transcript(store: ObjectStore, source: StoredObject) -> Extraction | None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from catalog.access import Asker, Scope
 from catalog.errors import MalformedRecordError
 from catalog.models.asset import AssetRow, AssetType, AssetView
-from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
+from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.page import Page
 from catalog.models.stored import Annotation, Extraction, StoredObject
@@ -390,6 +390,10 @@ class AssetRepository(Protocol):
 
     def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
         """Read the assets that consist of an object of our store, whoever asks."""
+        ...
+
+    def using(self, asset_id: AssetId, limit: int) -> tuple[FoundAsset, ...]:
+        """Read the newest assets that were made with one, whoever asks."""
         ...
 
     def names_starting(

@@ -28,6 +28,7 @@ _RECORDINGS = (
 
 TASKS: Mapping[str, Task] = {
     "image": Task("processors.media.images:task", _PICTURES),
+    "preview": Task("processors.media.images:preview", _PICTURES),
     "probe": Task("processors.media.probe:task", _RECORDINGS),
     "waveform": Task("processors.media.waveform:task", _RECORDINGS),
     "poster": Task("processors.media.poster:task", _RECORDINGS),

@@ -101,6 +101,14 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         {"default_language": "none", "language_override": "textLanguage"},
         is_late=True,
     ),
+    DatabaseIndex(
+        "assets",
+        (("view.uses", _UP), ("createdAt", _DOWN)),
+        "the newest images that were made with a LoRA",
+        # Few rows use another asset; a build is not held up by those that don't.
+        {"partialFilterExpression": {"view.uses": {"$exists": True}}},
+        is_late=True,
+    ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
     DatabaseIndex(
         "index_dead_letters", (("lastSeenAt", _DOWN),), "dead letters, newest first"
@@ -119,6 +127,17 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     ),
     DatabaseIndex(
         "queue", (("state", _UP), ("leaseUntil", _UP)), "jobs left by dead workers"
+    ),
+    DatabaseIndex(
+        "object_work",
+        (("work", _UP), ("state", _UP), ("rank", _UP), ("dueAt", _UP)),
+        "what is done with objects: the work that has waited longest",
+    ),
+    DatabaseIndex(
+        "object_work",
+        (("reserved", _UP),),
+        "whose rendition a key in the store is",
+        {"unique": True, "sparse": True},
     ),
     DatabaseIndex(
         "idempotency",

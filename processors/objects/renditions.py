@@ -1,0 +1,179 @@
+"""Small pictures of pictures; posters and waveforms of recordings."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from catalog.models.asset import FileRole
+from catalog.models.ids import ObjectKey
+from catalog.models.stored import StoredObject
+from catalog.renditions import (
+    LARGE_ENDING,
+    PEAKS_ENDING,
+    POSTER_ENDING,
+    SMALL_ENDING,
+    THUMB_ENDING,
+    WAVEFORM_ENDING,
+    RenditionKind,
+    is_rendition,
+    rendition_keys,
+)
+from catalog.storage.base import ObjectStore
+from catalog.storage.keys import IMAGE_ENDINGS, Area, parse_key
+from processors.media.errors import MediaError
+from processors.media.limits import MAX_PICTURE_BYTES
+from processors.media.pool import Done, MediaPool
+from processors.media.sniff import HEAD_BYTES, sniff
+from processors.objects.sources import fetch
+from processors.objects.task import MadeRendition, TaskResult
+
+TASK = "renditions"
+
+_RECORDING_ENDINGS = frozenset(
+    "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
+)
+_MEDIA_TYPES = ("image/", "audio/", "video/")
+_UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
+"""Nothing is put among the files of a training, nor beside what passes."""
+
+_ENDING_OF = {
+    "image_thumb.png": (RenditionKind.THUMBNAIL, THUMB_ENDING),
+    "image_256.webp": (RenditionKind.SMALL, SMALL_ENDING),
+    "image_512.webp": (RenditionKind.LARGE, LARGE_ENDING),
+}
+
+
+class RenditionsTask:
+    """Makes what shows a file without fetching it; see ``docs/media.md``."""
+
+    name = TASK
+    version = 1
+
+    def __init__(self, store: ObjectStore, pool: MediaPool, *, most_bytes: int) -> None:
+        """Make nothing yet.
+
+        Args:
+            store: Where files are.
+            pool: Reads them in processes of their own.
+            most_bytes: Largest recording that is fetched; of pictures
+                ``MAX_PICTURE_BYTES`` at most.
+        """
+        self._store = store
+        self._pool = pool
+        self._most_bytes = most_bytes
+
+    def wants(self, found: StoredObject) -> bool:
+        """See ``ObjectTask.wants``: pictures and recordings, but for derived ones."""
+        key = found.key
+        if is_rendition(key) or key.partition("/")[0] in _UNTOUCHED:
+            return False
+        place = parse_key(key)
+        if place is not None and place.area is Area.LORAS:
+            return place.role is FileRole.PREVIEW
+        return (
+            _is_picture(found)
+            or _ending(key) in _RECORDING_ENDINGS
+            or (found.content_type or "").startswith(_MEDIA_TYPES)
+        )
+
+    def run(self, found: StoredObject, folder: Path) -> TaskResult:
+        """See ``ObjectTask.run``."""
+        source, made = folder / "source", folder / "made"
+        made.mkdir()
+        most = self._most_bytes
+        if _is_picture(found):
+            most = min(most, MAX_PICTURE_BYTES)
+        fetch(self._store, found, source, most_bytes=most)
+        with source.open("rb") as file:
+            kind = sniff(file.read(HEAD_BYTES))
+        if kind is not None and kind.is_recording:
+            return self._recording(found.key, source, made)
+        done = self._pool.run("image", source, made)
+        return TaskResult(_facts(done), _pictures(found.key, done, made))
+
+    def _recording(self, key: ObjectKey, source: Path, made: Path) -> TaskResult:
+        probed = self._pool.run("probe", source, made)
+        types = {stream["type"] for stream in probed.facts["streams"]}
+        facts = dict(probed.facts)
+        renditions: tuple[MadeRendition, ...] = ()
+        failures = list[MediaError]()
+        makers: Mapping[str, _Maker] = {"video": _poster, "audio": _waveform}
+        wanted = [make for type_, make in makers.items() if type_ in types]
+        for make in wanted:
+            try:
+                found, more = make(self._pool, key, source, made)
+            except MediaError as exc:
+                failures.append(exc)
+            else:
+                facts |= found
+                renditions += more
+        if failures and len(failures) == len(wanted):
+            raise failures[0]
+        problems = tuple(f"{exc.cause}: {exc.message}" for exc in failures)
+        return TaskResult(facts, renditions, problems)
+
+
+_Made = tuple[Mapping[str, Any], tuple[MadeRendition, ...]]
+_Maker = Callable[[MediaPool, ObjectKey, Path, Path], _Made]
+
+
+def _poster(pool: MediaPool, key: ObjectKey, source: Path, made: Path) -> _Made:
+    done = pool.run("poster", source, made)
+    poster = MadeRendition(
+        path=made / "poster.jpg",
+        keys=rendition_keys(key, POSTER_ENDING),
+        kind=RenditionKind.POSTER,
+        content_type="image/jpeg",
+    )
+    facts = {k: v for k, v in _facts(done).items() if k != "seconds"}
+    facts["poster_seconds"] = done.facts["seconds"]
+    return facts, (poster, *_pictures(key, done, made))
+
+
+def _waveform(pool: MediaPool, key: ObjectKey, source: Path, made: Path) -> _Made:
+    done = pool.run("waveform", source, made)
+    facts = {name: done.facts[name] for name in ("loudest", "is_sampled")}
+    return facts, (
+        MadeRendition(
+            path=made / "waveform.png",
+            keys=rendition_keys(key, WAVEFORM_ENDING),
+            kind=RenditionKind.WAVEFORM,
+            content_type="image/png",
+        ),
+        MadeRendition(
+            path=made / "waveform.json",
+            keys=rendition_keys(key, PEAKS_ENDING),
+            kind=RenditionKind.PEAKS,
+            content_type="application/json",
+        ),
+    )
+
+
+def _facts(done: Done) -> Mapping[str, Any]:
+    return {name: value for name, value in done.facts.items() if name != "renditions"}
+
+
+def _pictures(key: ObjectKey, done: Done, made: Path) -> tuple[MadeRendition, ...]:
+    renditions = list[MadeRendition]()
+    for one in done.facts["renditions"]:
+        kind, ending = _ENDING_OF[one["name"]]
+        renditions.append(
+            MadeRendition(
+                path=made / one["name"],
+                keys=rendition_keys(key, ending),
+                kind=kind,
+                content_type=one["content_type"],
+                width=one["width"],
+                height=one["height"],
+            )
+        )
+    return tuple(renditions)
+
+
+def _is_picture(found: StoredObject) -> bool:
+    content_type = found.content_type or ""
+    return _ending(found.key) in IMAGE_ENDINGS or content_type.startswith("image/")
+
+
+def _ending(key: str) -> str:
+    return key.rpartition("/")[2].rpartition(".")[2].lower()
