@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from processors.extract import versions
 from processors.extract.exif_tags import PhotoTags, read_tags
 from processors.extract.iptc import read_iptc
 from processors.extract.picture import read_picture
@@ -17,8 +18,8 @@ from processors.extract.tag_suggestions import unique_tags
 from processors.extract.values import as_int, as_text, clean, known
 from processors.extract.xmp import read_xmp
 
-EXTRACTOR: Final = "exif"
-VERSION: Final = 1
+EXTRACTOR: Final = versions.EXIF
+VERSION: Final = versions.VERSIONS[EXTRACTOR]
 
 _TIME = re.compile(
     r"\s*(\d{4})[:\-/](\d{2})[:\-/](\d{2})[ T](\d{2}):(\d{2}):(\d{2})(?:\.\d+)?\s*\Z"

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from processors.extract import versions
 from processors.extract.lora_keys import facts_of_tensors
 from processors.extract.lora_metadata import facts_of_metadata
 from processors.extract.result import Cause, Extracted, ExtractError, bounded_raw
@@ -19,8 +20,8 @@ from processors.extract.tensors import DTYPE_BITS, Tensor, parameters_of
 ReadRange: TypeAlias = Callable[[int, int], bytes]
 """``read(start, length)`` gives the bytes there; fewer only at the end of the file."""
 
-EXTRACTOR: Final = "safetensors"
-VERSION: Final = 1
+EXTRACTOR: Final = versions.SAFETENSORS
+VERSION: Final = versions.VERSIONS[EXTRACTOR]
 
 FIRST_READ: Final = 65_536
 """Bytes; enough for the header of most LoRAs."""

@@ -13,12 +13,13 @@ import orjson
 from catalog.errors import MalformedRecordError
 from catalog.models.transcript import TranscriptContent
 from catalog.transcripts import parse_assemblyai, parse_text
+from processors.extract import versions
 from processors.extract.keywords import keywords
 from processors.extract.result import Cause, Extracted, ExtractError, Fact
 from processors.extract.values import as_int, as_text, known
 
-EXTRACTOR: Final = "transcript_facts"
-VERSION: Final = 1
+EXTRACTOR: Final = versions.TRANSCRIPT_FACTS
+VERSION: Final = versions.VERSIONS[EXTRACTOR]
 
 MAX_BYTES: Final = 33_554_432
 """Of a transcript; AssemblyAI's of an hour has some 4 MB."""

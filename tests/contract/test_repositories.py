@@ -19,11 +19,11 @@ from catalog.models.ids import JobId, ObjectKey
 from catalog.models.stored import Extraction, ObjectState, StoredObject
 from catalog.repositories.base import (
     AnnotationRepository,
-    ExtractionRepository,
     JobQuery,
     JobRepository,
     ObjectRepository,
 )
+from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.index_state import (
     FeedPosition,
     Generation,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from processors.extract import versions
 from processors.extract.containers import Blobs
 from processors.extract.exif_tags import PhotoTags, read_tags, user_comment
 from processors.extract.generation.a1111 import read_a1111
@@ -19,8 +20,8 @@ from processors.extract.picture import read_picture
 from processors.extract.result import Extracted, bounded_raw_text
 from processors.extract.xmp import read_xmp
 
-EXTRACTOR: Final = "generation"
-VERSION: Final = 1
+EXTRACTOR: Final = versions.GENERATION
+VERSION: Final = versions.VERSIONS[EXTRACTOR]
 
 KEYWORDS: Final = (
     "parameters",
