@@ -163,8 +163,8 @@ class Settings(BaseSettings):
     source_bytes: int = Field(
         default=5 * 1024**3,
         ge=1,
-        description="Largest recording or model file that a worker fetches for a job, "
-        "in bytes.",
+        description="Largest recording or model file that a worker fetches, for a job "
+        "or to make a poster or waveform of it, in bytes.",
     )
     fal_key: SecretStr | None = Field(
         default=None,

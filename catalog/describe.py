@@ -26,8 +26,8 @@ from catalog.places import (
     laid_out,
     places_of,
     source_of,
-    thumbnail_of,
 )
+from catalog.renditions import THUMB_ENDING, rendition_keys
 from catalog.repositories.base import RootBundle
 from catalog.storage import keys
 
@@ -134,6 +134,12 @@ class _Describer:
             laid_out(keys.lora_preview, self.job, versions[-1].version),
             laid_out(lambda u, j, _: keys.lora_preview(u, j), self.job, 0),
         )
+        pictures = [
+            key
+            for preview in previews
+            if preview is not None
+            for key in (*_thumbnails(preview), preview)
+        ]
         uses = (dataset.asset_id,) if dataset else ()
         model = _file(versions[-1], FileRole.MODEL)
         claims = self._claims(model)
@@ -147,7 +153,7 @@ class _Describer:
             uses=uses,
             base_model=self.facts.base_model or claims.base_model,
             trigger=trigger,
-            thumbnail_key=self._first_present(previews),
+            thumbnail_key=self._first_present(pictures),
             format=_ending(model, "safetensors"),
             file=claims.facts.evolve(trigger_words=tuple(filter(None, words))),
         )
@@ -164,7 +170,7 @@ class _Describer:
             image = place.image or JobImage()
             source = files[0] if files else None
             thumbnail = (
-                self._first_present([thumbnail_of(source.key)])
+                self._first_present(_thumbnails(source.key))
                 if source and source.key
                 else None
             )
@@ -351,11 +357,9 @@ class _Describer:
             is_missing=is_known,
         )
 
-    def _first_present(
-        self, candidates: Iterable[ObjectKey | None]
-    ) -> ObjectKey | None:
+    def _first_present(self, candidates: Iterable[ObjectKey]) -> ObjectKey | None:
         for key in candidates:
-            known = self.bundle.objects.get(key) if key is not None else None
+            known = self.bundle.objects.get(key)
             if known is not None and known.is_present:
                 return known.key
         return None
@@ -389,6 +393,11 @@ class _Describer:
                 return extraction.transcript
             self.problems.append(f"{file.name}: {extraction.error}")
         return None
+
+
+def _thumbnails(key: ObjectKey) -> tuple[ObjectKey, ...]:
+    """List where a picture's thumbnail may be: the name that only it can have first."""
+    return rendition_keys(key, THUMB_ENDING)[::-1]
 
 
 def _recorded_file(role: FileRole, found: StoredObject) -> AssetFile:

@@ -150,8 +150,3 @@ def image_numbers(places: Sequence[Place]) -> list[int]:
     if 0 in numbers or len(set(numbers)) < len(numbers):
         return list(range(1, len(places) + 1))
     return numbers
-
-
-def thumbnail_of(key: ObjectKey) -> ObjectKey:
-    """Key of the small copy that lies beside an image (the seed's naming)."""
-    return ObjectKey(f"{key.rpartition('.')[0] or key}_thumb.png")

@@ -7,6 +7,9 @@ from catalog.errors import InvalidObjectKeyError
 from catalog.models.ids import ObjectKey
 from catalog.storage.keys import check_key
 
+RENDITIONS = "renditions"
+"""Name of the task that makes them, by which its results are asked for."""
+
 THUMB_ENDING = "_thumb.png"
 """The seed's: ``image_1.png`` has ``image_1_thumb.png`` beside it."""
 

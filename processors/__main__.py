@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from socket import gethostname
@@ -45,6 +46,8 @@ EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
 LEASE = timedelta(seconds=60)
+
+_MEDIA_MODULES = ("PIL", "av", "numpy")
 
 JOBS, OBJECTS = "jobs", "objects"
 """The two parts of a worker."""
@@ -119,7 +122,7 @@ def object_loop_of(
     """
     settings, store = catalog.settings, catalog.store
     tasks: list[ObjectTask] = [
-        RenditionsTask(store, pool, most_bytes=settings.source_bytes),
+        RenditionsTask(store, catalog.jobs, pool, most_bytes=settings.source_bytes),
         PreviewsTask(catalog.assets, store, pool),
         MetadataTask(
             store, pool, catalog.extractions, most_bytes=settings.source_bytes
@@ -199,11 +202,17 @@ def _parts(
     at_once = catalog.settings.objects_at_once
     if options.only != OBJECTS:
         parts[JOBS] = worker_of(catalog, options.types, folder, draining).run
+    if at_once and not all(map(find_spec, _MEDIA_MODULES)):
+        log.warning("nothing is made of files here: the extra `processors` is absent")
+        at_once = 0
     if options.only != JOBS and at_once:
         pool = MediaPool(at_once)  # starts no process before it is needed
         parts[OBJECTS] = object_loop_of(catalog, pool, folder, draining).run
     if not parts:
-        problem = "CATALOG_OBJECTS_AT_ONCE must be 1 or more for --only objects."
+        problem = (
+            "For --only objects it must be 1 or more, and the extra `processors` "
+            "must be installed."
+        )
         raise InvalidRequestError("CATALOG_OBJECTS_AT_ONCE", problem)
     return parts
 

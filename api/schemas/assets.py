@@ -202,6 +202,39 @@ class Version(WireModel):
     files: list[VersionFile]
 
 
+class Rendition(WireModel):
+    """A small file that shows an asset's."""
+
+    kind: str
+    """`thumbnail small large poster waveform peaks`."""
+    url: str | None
+    """Fetchable as given."""
+    content_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+
+
+class AssetPicture(WireModel):
+    """What was found in the file that shows an asset, and made of it."""
+
+    blurhash: str | None = None
+    """To be drawn until the picture is there."""
+    dominant_colours: list[str] | None = None
+    """`#rrggbb`, the most frequent first."""
+    perceptual_hash: str | None = None
+    """64 bits in hex; alike pictures differ in few."""
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    """Seconds, of a recording."""
+    renditions: list[Rendition]
+    cause: str | None = None
+    """Why nothing could be made of the file, in one word."""
+    message: str | None = None
+    """The same, as a sentence."""
+
+
 class Asset(WireModel):
     """One asset: the fields of its list shape, and everything else there is."""
 
@@ -258,6 +291,8 @@ class Asset(WireModel):
     """AssetIds that it was made with, as far as the caller may know of them."""
     version_list: list[Version]
     """All versions with their files, oldest first."""
+    picture: AssetPicture | None = None
+    """Absent until a worker has looked at the file."""
     shared_with: list[str] | None = None
     """For its owner only."""
     problems: list[str] | None = None

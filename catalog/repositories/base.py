@@ -458,9 +458,6 @@ class RowRepository(Protocol):
         ...
 
 
-# --- live jobs, for the event streams ----------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class JobChange:
     """A job record as it is now; ``record`` is ``None`` once it is deleted.

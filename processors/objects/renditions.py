@@ -1,9 +1,11 @@
 """Small pictures of pictures; posters and waveforms of recordings."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from catalog.errors import NotFoundError
 from catalog.models.asset import FileRole
 from catalog.models.ids import ObjectKey
 from catalog.models.stored import StoredObject
@@ -11,6 +13,7 @@ from catalog.renditions import (
     LARGE_ENDING,
     PEAKS_ENDING,
     POSTER_ENDING,
+    RENDITIONS,
     SMALL_ENDING,
     THUMB_ENDING,
     WAVEFORM_ENDING,
@@ -18,6 +21,7 @@ from catalog.renditions import (
     is_rendition,
     rendition_keys,
 )
+from catalog.repositories.base import JobRepository
 from catalog.storage.base import ObjectStore
 from catalog.storage.keys import IMAGE_ENDINGS, Area, parse_key
 from processors.media.errors import MediaError
@@ -27,11 +31,13 @@ from processors.media.sniff import HEAD_BYTES, sniff
 from processors.objects.sources import fetch
 from processors.objects.task import MadeRendition, TaskResult
 
-TASK = "renditions"
-
+_PICTURE_ENDINGS = IMAGE_ENDINGS | frozenset(
+    "apng avifs heif ico j2k jfif jp2 pbm pgm pnm ppm".split()  # noqa: SIM905
+)
 _RECORDING_ENDINGS = frozenset(
     "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
 )
+_AGAIN_AFTER = timedelta(minutes=1)
 _MEDIA_TYPES = ("image/", "audio/", "video/")
 _UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
 """Nothing is put among the files of a training, nor beside what passes."""
@@ -46,24 +52,33 @@ _ENDING_OF = {
 class RenditionsTask:
     """Makes what shows a file without fetching it; see ``docs/media.md``."""
 
-    name = TASK
+    name = RENDITIONS
     version = 1
 
-    def __init__(self, store: ObjectStore, pool: MediaPool, *, most_bytes: int) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        jobs: JobRepository,
+        pool: MediaPool,
+        *,
+        most_bytes: int,
+    ) -> None:
         """Make nothing yet.
 
         Args:
             store: Where files are.
+            jobs: Tell which recording a transcript is of.
             pool: Reads them in processes of their own.
             most_bytes: Largest recording that is fetched; of pictures
                 ``MAX_PICTURE_BYTES`` at most.
         """
         self._store = store
+        self._jobs = jobs
         self._pool = pool
         self._most_bytes = most_bytes
 
     def wants(self, found: StoredObject) -> bool:
-        """See ``ObjectTask.wants``: pictures and recordings, but for derived ones."""
+        """See ``ObjectTask.wants``: pictures, recordings, and transcripts of these."""
         key = found.key
         if is_rendition(key) or key.partition("/")[0] in _UNTOUCHED:
             return False
@@ -72,14 +87,17 @@ class RenditionsTask:
             return place.role is FileRole.PREVIEW
         return (
             _is_picture(found)
+            or _is_transcript(key)
             or _ending(key) in _RECORDING_ENDINGS
             or (found.content_type or "").startswith(_MEDIA_TYPES)
         )
 
     def run(self, found: StoredObject, folder: Path) -> TaskResult:
-        """See ``ObjectTask.run``."""
+        """See ``ObjectTask.run``; a transcript is shown by its recording."""
         source, made = folder / "source", folder / "made"
         made.mkdir()
+        if _is_transcript(found.key):
+            return self._transcript(found, source, made)
         most = self._most_bytes
         if _is_picture(found):
             most = min(most, MAX_PICTURE_BYTES)
@@ -90,6 +108,27 @@ class RenditionsTask:
             return self._recording(found.key, source, made)
         done = self._pool.run("image", source, made)
         return TaskResult(_facts(done), _pictures(found.key, done, made))
+
+    def _transcript(self, found: StoredObject, source: Path, made: Path) -> TaskResult:
+        """Make of a recording what is stored beside its transcript.
+
+        The recording itself may pass soon (``temp/``).
+        """
+        record = self._jobs.find(found.job_id) if found.job_id else None
+        if record is None:  # files may be written before the record that names them
+            return TaskResult(again_after=_AGAIN_AFTER)
+        named = record.get("sourceVideo")
+        url = named.get("url") if isinstance(named, Mapping) else None
+        key = self._store.parse_url(url) if isinstance(url, str) else None
+        if key is None:
+            return TaskResult(problems=("its recording is not in this store",))
+        try:
+            there = self._store.head(key)
+        except NotFoundError:
+            return TaskResult(problems=("its recording has been removed",))
+        recording = found.evolve(key=key, size_bytes=there.size_bytes)
+        fetch(self._store, recording, source, most_bytes=self._most_bytes)
+        return self._recording(found.key, source, made)
 
     def _recording(self, key: ObjectKey, source: Path, made: Path) -> TaskResult:
         probed = self._pool.run("probe", source, made)
@@ -170,9 +209,14 @@ def _pictures(key: ObjectKey, done: Done, made: Path) -> tuple[MadeRendition, ..
     return tuple(renditions)
 
 
+def _is_transcript(key: str) -> bool:
+    place = parse_key(key)
+    return place is not None and place.role is FileRole.TRANSCRIPT
+
+
 def _is_picture(found: StoredObject) -> bool:
     content_type = found.content_type or ""
-    return _ending(found.key) in IMAGE_ENDINGS or content_type.startswith("image/")
+    return _ending(found.key) in _PICTURE_ENDINGS or content_type.startswith("image/")
 
 
 def _ending(key: str) -> str:

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from catalog.clock import SystemClock
 from catalog.models.ids import ObjectKey
 from catalog.repositories.mongo.assets import MongoAssetRepository
+from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.object_work import MongoObjectWorkRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.object_work import WorkResult
@@ -57,9 +58,10 @@ class Studio:
         self.clock = SystemClock()
         self.objects = MongoObjectRepository(database)
         self.work = MongoObjectWorkRepository(database, store.store_id)
+        self.jobs = MongoJobRepository(database)
         self.assets = MongoAssetRepository(database)
         self.tasks = tasks or (
-            RenditionsTask(store, pool, most_bytes=MOST_BYTES),
+            RenditionsTask(store, self.jobs, pool, most_bytes=MOST_BYTES),
             PreviewsTask(self.assets, store, pool),
         )
         self.folder = folder

@@ -6,7 +6,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 from PIL import Image
@@ -19,7 +18,7 @@ from catalog.models.stored import StoredObject
 from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.storage.base import ObjectStore
 from catalog.storage.directory import DirectoryObjectStore
-from catalog.storage.s3 import S3ObjectStore
+from catalog.storage.s3 import S3ObjectStore, connect_s3
 from processors.media.errors import Cause, MediaError
 from processors.media.pool import MediaPool
 from processors.objects.loop import MAX_ATTEMPTS
@@ -46,18 +45,17 @@ def database(client: MongoClient[dict[str, Any]], mongo_database: Mongo) -> Mong
 
 
 @pytest.fixture(params=["directory", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ObjectStore]:
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ObjectStore]:
     if request.param == "directory":
         yield DirectoryObjectStore(tmp_path / "store")
         return
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with mock_aws():
-        client = boto3.client(
-            "s3",
-            region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
-        client.create_bucket(Bucket="assets")
+        client = connect_s3(None, "us-east-1")
+        client.create_bucket(Bucket="assets")  # type: ignore[attr-defined]
         yield S3ObjectStore("assets", client=client)
 
 
@@ -209,13 +207,56 @@ def test_a_recording_gets_its_waveform(quick: Studio) -> None:
     assert [one.kind for one in result.renditions] == ["waveform", "peaks"]
 
 
+def test_a_transcript_is_shown_by_its_recording(quick: Studio) -> None:
+    wav = (Path(__file__).parents[2] / "data" / "wildfires.wav").read_bytes()
+    quick.put("temp/upload/talk.wav", wav)
+    transcript = quick.put("transcripts/ann/job9/transcript.json", b"{}")
+    assert quick.work_off() == 1
+    quick.database["jobs"].insert_one(
+        {
+            "jobId": "job9",
+            "userId": "ann",
+            "type": "transcription",
+            "sourceVideo": {"url": "memory://store/temp/upload/talk.wav"},
+        }
+    )
+    quick.due_now()
+
+    assert quick.work_off() == 1, "the record came after the file"
+    assert "transcripts/ann/job9/transcript_waveform_thumb.png" in quick.stored()
+    result = quick.result(transcript)
+    assert result is not None
+    assert [one.kind for one in result.renditions] == ["waveform", "peaks"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [None, "text", {"url": 7}, {"url": "https://x.test/a.mp3"}, "memory://store/gone"],
+)
+def test_a_transcript_of_what_lies_elsewhere_is_no_trouble(
+    quick: Studio, source: object
+) -> None:
+    named = {"url": source} if isinstance(source, str) else source
+    quick.database["jobs"].insert_one(
+        {"jobId": "job9", "userId": "ann", "type": "x", "sourceVideo": named}
+    )
+    transcript = quick.put("transcripts/ann/job9/transcript.json", b"{}")
+    assert quick.work_off() == 1
+    quick.due_now()
+    assert quick.work_off() == 0
+    result = quick.result(transcript)
+    assert result is not None
+    assert result.cause is None
+    assert len(result.problems) == 1
+
+
 @pytest.mark.parametrize(
     "key",
     [
         "temp/job1/image_1.png",
         "datasets/ann/job1/images/0001.jpg",
         "loras/ann/job1/v1/sample.png",
-        "transcripts/ann/job1/transcript.json",
+        "transcripts/ann/job1/transcript.txt",
         "a/b_thumb.png",
         "a/b_poster_thumb.jpg",
         "a/b_256_thumb.webp",
