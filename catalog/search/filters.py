@@ -84,7 +84,7 @@ NUMBER_FILTERS: Mapping[str, NumberFilter] = {
 }
 """Filters by numbers, by their names on the wire."""
 
-_NUMBER = r"\d{1,19}(?:\.\d{1,6})?"
+_NUMBER = "[0-9]{1,19}(?:[.][0-9]{1,6})?"
 _RANGE = re.compile(rf"({_NUMBER})?(?:(\.\.)({_NUMBER})?)?")
 
 

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.extract.generation.comfy import read_comfy
@@ -289,6 +289,7 @@ LINKS = st.lists(st.lists(IDS, min_size=4, max_size=7), max_size=8)
 DRAWINGS = st.fixed_dictionaries({"nodes": st.lists(NODES, max_size=6), "links": LINKS})
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(DRAWINGS, DRAWINGS)
 def test_any_drawing_is_survived(outer: Record, inner: Record) -> None:
     workflow = outer | {"definitions": {"subgraphs": [inner | {"id": "itself"}]}}
