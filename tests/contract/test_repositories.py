@@ -362,8 +362,8 @@ def test_facts_of_an_older_version_make_way(database: Mongo) -> None:
         raw=b"parameters " * 100_000,
     )
 
-    extractions.record([first, *beside])
-    extractions.record([second])
+    for one in (first, *beside, second):
+        extractions.record([one])
 
     kept = {raw["_id"]: raw for raw in database["extractions"].find()}
     assert kept.keys() == {extractions.record_id(one) for one in [second, *beside]}
