@@ -8,8 +8,6 @@ from pydantic.alias_generators import to_camel
 
 from processors.media.errors import Cause, MediaError
 
-MAX_RAW_BYTES = 1_048_576
-
 _MAX_TEXT = 200_000
 _MAX_MESSAGE = 500
 _MAX_ITEMS = 2_000

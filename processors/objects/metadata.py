@@ -11,6 +11,7 @@ from catalog.renditions import is_rendition
 from catalog.repositories.extractions import ExtractionRepository
 from catalog.storage.base import ObjectStore
 from catalog.storage.keys import IMAGE_ENDINGS, Area, parse_key
+from processors.extract.result import MAX_RAW
 from processors.extract.versions import (
     EXIF,
     GENERATION,
@@ -27,16 +28,10 @@ from processors.media.sniff import (
     MAX_SAFETENSORS_HEADER_BYTES,
     sniff,
 )
-from processors.objects.facts import (
-    MAX_RAW_BYTES,
-    camel_case,
-    failures_of,
-    told,
-)
+from processors.objects.facts import camel_case, failures_of, told
+from processors.objects.renditions import RECORDING_ENDINGS, UNTOUCHED
 from processors.objects.sources import fetch
 from processors.objects.task import TaskResult
-
-TASK = "metadata"
 
 MAX_PICTURE_BYTES = 100_000_000
 """A picture beyond this is not read for what it says: it is held in memory whole."""
@@ -46,18 +41,13 @@ MAX_TRANSCRIPT_BYTES = 33_554_432
 
 _FIRST_READ_BYTES = 65_536
 _LENGTH_BYTES = 8
-_RECORDING_ENDINGS = frozenset(
-    "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
-)
 _PICTURE_EXTRACTORS = (PICTURE, GENERATION, EXIF)
-_UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
-"""Files of a training are no assets; what is in ``temp`` passes."""
 
 
 class MetadataTask:
     """Runs the extractors of a file's kind; see ``docs/extraction.md``."""
 
-    name = TASK
+    name = "metadata"
 
     def __init__(
         self,
@@ -194,13 +184,13 @@ def _raw_of(path: Path) -> bytes | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        return file.read(MAX_RAW_BYTES)
+        return file.read(MAX_RAW)
 
 
 def _extractors_of(found: StoredObject) -> tuple[str, ...]:
     """Tell from its key which extractors an object is for; none for most."""
     key, content_type = found.key, found.content_type or ""
-    if is_rendition(key) or key.partition("/")[0] in _UNTOUCHED:
+    if is_rendition(key) or key.partition("/")[0] in UNTOUCHED:
         return ()
     ending = key.rpartition("/")[2].rpartition(".")[2].lower()
     if ending == "safetensors":
@@ -214,4 +204,4 @@ def _extractors_of(found: StoredObject) -> tuple[str, ...]:
     if ending in IMAGE_ENDINGS or content_type.startswith("image/"):
         return _PICTURE_EXTRACTORS
     is_media = content_type.startswith(("audio/", "video/"))
-    return (RECORDING,) if ending in _RECORDING_ENDINGS or is_media else ()
+    return (RECORDING,) if ending in RECORDING_ENDINGS or is_media else ()
