@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from catalog.access import Asker
 from catalog.errors import InvalidQueryError
 from catalog.models.ids import UserId
-from catalog.search.base import FACETS, NumberRange, SearchQuery
+from catalog.search.base import FACETS, IndexName, NumberRange, SearchQuery
 from catalog.search.filters import (
     EXACT_FILTERS,
     MAX_ALL_CLAUSES,
@@ -19,7 +19,7 @@ from catalog.search.filters import (
     parse_range,
 )
 from catalog.search.query import FACET_FIELDS
-from catalog.search.schema import FIELDS, IndexName
+from catalog.search.schema import FIELDS
 from catalog.search.values import exact_key
 
 ME = Asker(UserId("user-1"))
