@@ -31,6 +31,7 @@ def queue(world: World) -> list[Figure]:
     database = world.database.client[_DATABASE]
     ensure_indexes(database)
     _fill(database)
+    database.client.admin.command("fsync")  # or the filling itself is measured
     kept = MongoQueueRepository(database)
 
     def claim(_: int) -> float:

@@ -50,7 +50,6 @@ class Rendition:
         kind: What it is.
         content_type: As stored.
         size_bytes: Of the file.
-        digest: Of its bytes, hex; changes whenever they do.
         width: In pixels, as ``height``; ``None`` for what is no picture.
         height: See ``width``.
     """
@@ -59,7 +58,6 @@ class Rendition:
     kind: RenditionKind
     content_type: str
     size_bytes: int
-    digest: str
     width: int | None = None
     height: int | None = None
 

@@ -83,8 +83,7 @@ class Intake:
             store: The truth.
             objects: What is recorded of it.
             clock: Tells when it was looked.
-            workers: How many objects are looked at at once; 1 uses no thread. The
-                threads end with the intake.
+            workers: How many objects are looked at at once; 1 uses no thread.
         """
         self._store = store
         self._objects = objects
@@ -100,6 +99,11 @@ class Intake:
         """Whether a complete listing has been recorded since the start."""
         self.refused: tuple[str, ...] = ()
         """What the last pass over the whole store found and did not believe."""
+
+    def close(self) -> None:
+        """End the threads once nobody looks any more; idempotent."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
     # --- the whole store, or a part ------------------------------------------------
 

@@ -122,12 +122,13 @@ class RecordReconciler:
                 name = asset.document_id
                 if name in wanted:
                     continue
-                row, count = _row(asset, bundle, held.get(name), is_full=is_full)
+                known = held.get(name)
+                row, count = _row(asset, bundle, known, is_full=is_full)
                 documents += count
                 wanted[name] = row
-                if name not in held:
+                if known is None:
                     kinds.append(MISSING)
-                elif not _agree(row, held[name]):
+                elif row is not known and not _agree(row, known):
                     kinds.append(STALE)
         except Exception as exc:  # noqa: BLE001  (whatever defeats it is a dead letter)
             log.debug("can't be compared", extra={"error": str(exc)})
@@ -149,7 +150,10 @@ def _turn_of(root_key: RootKey) -> int:
 def _row(
     asset: Asset, bundle: RootBundle, held: AssetRow | None, *, is_full: bool
 ) -> tuple[AssetRow, int]:
-    """The row that an asset must have, and how many documents it stands for."""
+    """The row that an asset must have, and how many documents it stands for.
+
+    The very row that is held, where that agrees.
+    """
     root = bundle.root if held is None else held.root
     sequence = 0 if held is None else held.sequence
     has_text = bool(asset.segments or asset.transcript_text)
@@ -162,7 +166,7 @@ def _row(
             sequence=sequence,
         )
         if _agree(row, held):
-            return row, 1
+            return held, 1
     made = documents_of(asset, root_key=bundle.root_key, sequence=0, generation=0)
     row = row_of(
         asset,

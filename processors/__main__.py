@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="catalog-worker-") as folder:
         try:
             catalog = open_catalog(settings, process="processors")
-            parts = _parts(catalog, options, Path(folder), draining)
+            parts = parts_of(catalog, options, Path(folder), draining)
         except CatalogError as exc:
             log.error("cannot start", extra={"error": str(exc)})  # noqa: TRY400
             return EXIT_SETTINGS
@@ -186,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             catalog.close()
 
 
-def _parts(
+def parts_of(
     catalog: Catalog,
     options: argparse.Namespace,
     folder: Path,

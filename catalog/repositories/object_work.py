@@ -160,6 +160,14 @@ class ObjectWorkRepository(ObjectWorkReader, Protocol):
         """Have leases last so long from now; claims that were lost are passed over."""
         ...
 
+    def check(self, claim: WorkClaim) -> None:
+        """Make sure that a claim is not lost, before something is written or removed.
+
+        Raises:
+            FencedError: The object has changed since, or another worker has it.
+        """
+        ...
+
     def reserve(self, claim: WorkClaim, key: ObjectKey) -> bool:
         """Make a key in the store belong to this work.
 
@@ -168,7 +176,7 @@ class ObjectWorkRepository(ObjectWorkReader, Protocol):
             object.
 
         Raises:
-            FencedError: The object has changed since, or another worker has it.
+            FencedError: As ``check``.
         """
         ...
 
@@ -187,7 +195,7 @@ class ObjectWorkRepository(ObjectWorkReader, Protocol):
             again_after: Do it once more after this time; ``None`` for done.
 
         Raises:
-            FencedError: As ``reserve``.
+            FencedError: As ``check``.
         """
         ...
 
@@ -200,12 +208,12 @@ class ObjectWorkRepository(ObjectWorkReader, Protocol):
             is_counted: Whether it was an attempt: the file's trouble, not a server's.
 
         Raises:
-            FencedError: As ``reserve``.
+            FencedError: As ``check``.
         """
         ...
 
     def forget(self, claim: WorkClaim) -> None:
-        """Remove the record of an object that is gone; raises as ``reserve``."""
+        """Remove the record of an object that is gone; raises as ``check``."""
         ...
 
     def close(self) -> None:

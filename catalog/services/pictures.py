@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from catalog.access import Asker
 from catalog.errors import DependencyError, InvalidObjectKeyError, NotFoundError
@@ -35,8 +36,8 @@ class Picture:
     Attributes:
         content: The whole file.
         content_type: Of it.
-        digest: Changes whenever the content does; ``None`` for a drawn sign, which
-            stands only until there is something better.
+        digest: Of the content itself, since files are replaced before their record is;
+            ``None`` for a drawn sign, which stands until there is something better.
         asset_id: What it shows.
     """
 
@@ -120,7 +121,7 @@ class PictureService:
                 content = self._store.read(one.key)
             except NotFoundError:  # the next one will do
                 continue
-            return Picture(content, one.content_type, one.digest, asset_id)
+            return Picture(content, one.content_type, _digest(content), asset_id)
         return self._thumbnail(view)
 
     def _thumbnail(self, view: AssetView) -> Picture | None:
@@ -135,7 +136,8 @@ class PictureService:
             content = self._store.read(info.key)
         except (NotFoundError, InvalidObjectKeyError):
             return None
-        return Picture(content, info.content_type, info.etag, view["assetId"])
+        digest = _digest(content)
+        return Picture(content, info.content_type, digest, view["assetId"])
 
 
 def _sources(view: AssetView) -> Iterator[ObjectKey]:
@@ -149,6 +151,10 @@ def _sources(view: AssetView) -> Iterator[ObjectKey]:
             yield from _previews(view)
         case AssetType.DATASET:
             pass
+
+
+def _digest(content: bytes) -> str:
+    return blake2b(content, digest_size=16).hexdigest()
 
 
 def _previews(view: AssetView) -> Iterator[ObjectKey]:

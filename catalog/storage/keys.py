@@ -316,6 +316,7 @@ def _segment(field: str, value: str) -> str:
     return value
 
 
+@lru_cache(maxsize=64)
 def _ending(ending: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]{1,20}", ending):
         raise InvalidObjectKeyError("ending", f"{ending!r} is not a file ending.")

@@ -1,7 +1,6 @@
 """Does what there is to do with objects, whoever wrote them, until told to end."""
 
 import logging
-import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
@@ -10,7 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from catalog.clock import Clock
-from catalog.errors import DependencyError, FencedError, NotFoundError
+from catalog.errors import (
+    DependencyError,
+    DependencyRejectedError,
+    FencedError,
+    NotFoundError,
+)
 from catalog.repositories.object_work import (
     ObjectWorkRepository,
     WorkClaim,
@@ -33,7 +37,10 @@ DRAIN_SECONDS = 10.0
 """What is not through by then is given back, and done by others."""
 
 _LOOK_SECONDS = 1.0
-_FIRST_PAUSE_SECONDS = 5.0
+_FIRST_PAUSE = timedelta(seconds=5)
+_FIRST_PAUSE_AFTER_ATTEMPT = timedelta(seconds=60)
+"""Longer: what a machine in trouble did to a file must not be its cause for good."""
+
 _LONGEST_PAUSE = timedelta(minutes=10)
 _LONGEST_AGAIN = timedelta(hours=1)
 _PASSING = frozenset({Cause.TIMEOUT, Cause.OUT_OF_MEMORY, Cause.CRASHED})
@@ -141,20 +148,20 @@ class ObjectLoop:
 
     def do(self, claim: WorkClaim) -> None:
         """Do one task with one object; raises nothing."""
-        folder = Path(tempfile.mkdtemp(prefix="object-", dir=self._folder))
         try:
-            self._do(claim, folder)
+            with tempfile.TemporaryDirectory(
+                prefix="object-", dir=self._folder, ignore_cleanup_errors=True
+            ) as folder:
+                self._do(claim, Path(folder))
         except FencedError as exc:
             log.info("an object has changed meanwhile", extra=_about(claim, exc))
-        except DependencyError as exc:  # nothing the file has done
-            self._away_until = self._clock.monotonic() + _FIRST_PAUSE_SECONDS
+        except (DependencyError, OSError) as exc:  # a server, a full disk: not the file
+            self._away_until = self._clock.monotonic() + _FIRST_PAUSE.total_seconds()
             log.warning("put off", extra=_about(claim, exc))
             self._put_off(claim, is_counted=False)
         except Exception as exc:  # one object must never stop the others
             log.exception("an object defeats us", extra=_about(claim, exc))
             self._put_off(claim, is_counted=True)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _do(self, claim: WorkClaim, folder: Path) -> None:
         try:
@@ -173,11 +180,12 @@ class ObjectLoop:
             self._work.finish(claim, failed)
             return
         stored, problems = self._renditions.put(claim, result.renditions)
-        self._work.finish(
-            claim,
-            WorkResult(result.facts, stored, (*result.problems, *problems)),
-            again_after=_again(result, claim),
-        )
+        kept = WorkResult(result.facts, stored, (*result.problems, *problems))
+        try:
+            self._work.finish(claim, kept, again_after=_again(result, claim))
+        except DependencyRejectedError as exc:  # too large, or no plain values
+            cause, message = Cause.CRASHED.value, f"its facts can't be kept: {exc}"
+            self._work.finish(claim, WorkResult({}, stored, (), cause, message))
 
     def _tried(self, claim: WorkClaim, folder: Path) -> TaskResult:
         found = present(self._store, self._store.head(claim.key), self._clock.now())
@@ -187,7 +195,8 @@ class ObjectLoop:
         return self._tasks[claim.task].run(found, folder)
 
     def _put_off(self, claim: WorkClaim, *, is_counted: bool) -> None:
-        pause = timedelta(seconds=_FIRST_PAUSE_SECONDS) * (1 << min(claim.delays, 10))
+        first = _FIRST_PAUSE_AFTER_ATTEMPT if is_counted else _FIRST_PAUSE
+        pause = first * (1 << min(claim.delays, 10))
         pause = min(pause, _LONGEST_PAUSE) * (0.5 + self._jitter() / 2)
         try:
             self._work.postpone(claim, until=pause, is_counted=is_counted)

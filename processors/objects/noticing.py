@@ -48,12 +48,15 @@ class Noticing:
         self._news = news
 
     def run(self) -> None:
-        """Listen until ``draining`` is set; raises nothing that may pass."""
+        """Listen until ``draining`` is set; raises nothing."""
         while not self._draining.is_set():
             try:
                 self.step()
             except DependencyError as exc:
                 log.warning("no word of objects", extra={"error": str(exc)})
+                self._clock.wait(self._draining, _AWAY_SECONDS)
+            except Exception:  # deaf, a worker would do what is there and no more
+                log.exception("an object can't be noticed")
                 self._clock.wait(self._draining, _AWAY_SECONDS)
         try:
             self._work.close()

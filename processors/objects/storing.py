@@ -1,7 +1,6 @@
 """From files that a task made to objects, of which only it replaces and removes any."""
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 from catalog.clock import Clock
@@ -14,8 +13,6 @@ from catalog.repositories.sightings import Sighting
 from catalog.storage.base import ObjectStore
 from catalog.storage.seen import look_at
 from processors.objects.task import MadeRendition
-
-_PIECE_BYTES = 1 << 20
 
 
 class RenditionStore:
@@ -53,6 +50,7 @@ class RenditionStore:
             FencedError: The claim is lost.
             DependencyError: A server is away; what is stored is overwritten next time.
         """
+        self._work.check(claim)
         problems = list[str]()
         chosen = list[tuple[ObjectKey, MadeRendition]]()
         for one in made:
@@ -104,15 +102,6 @@ class RenditionStore:
             kind=made.kind,
             content_type=made.content_type,
             size_bytes=stored.size_bytes,
-            digest=_digest(made.path),
             width=made.width,
             height=made.height,
         )
-
-
-def _digest(path: Path) -> str:
-    whole = blake2b(digest_size=16)
-    with path.open("rb") as file:
-        while piece := file.read(_PIECE_BYTES):
-            whole.update(piece)
-    return whole.hexdigest()

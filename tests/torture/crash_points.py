@@ -69,6 +69,11 @@ def serving_world() -> World:
     return _serving().copy()
 
 
+def make_worlds() -> None:
+    """Make what is kept for all scenarios, while nothing is sabotaged."""
+    _rebuilt()
+
+
 def _settle(world: World) -> World:
     run_process(world, until_quiet(world))
     return world

@@ -27,7 +27,7 @@ from indexer.rollout import Rollout
 from indexer.steady import Steady
 from indexer.tags import TagIndex
 from tests.fakes.terms import ScriptedTerm
-from tests.torture.crash_points import CrashPoints
+from tests.torture.crash_points import CrashPoints, make_worlds
 from tests.torture.outcome import Outcome, Violation
 from tests.torture.patched import patched
 from tests.torture.scenarios import SCENARIOS
@@ -71,6 +71,7 @@ class Sabotage:
 
 def caught_by(sabotage: Sabotage) -> str | None:
     """Say what catches it; ``None`` when nothing does."""
+    make_worlds()
     with sabotage():
         for name, scenario in SCENARIOS.items():
             if told := _told(scenario):

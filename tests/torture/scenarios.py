@@ -125,6 +125,16 @@ def asleep_before_rows_arrive() -> None:
         raise Violation("a row that was removed has come back")
 
 
+def gone_while_nobody_looked() -> None:
+    """A record goes, and the engine loses everything, while no indexer runs."""
+    world = serving_world()
+    del world.jobs[4]
+    world.empty_engine()
+    _judge(world, until_quiet(world))
+    if any(row.root == 4 for row in world.rows.values()):
+        raise Violation("a row is left of a root that is gone")
+
+
 SCENARIOS: dict[str, Callable[[], None]] = {
     one.__name__: one
     for one in (
@@ -133,6 +143,7 @@ SCENARIOS: dict[str, Callable[[], None]] = {
         stale_engine_rescanned,
         stale_engine_reconciled,
         asleep_before_rows_arrive,
+        gone_while_nobody_looked,
     )
 }
 

@@ -136,6 +136,13 @@ class MongoObjectWorkRepository:
                     {"$or": held}, [{"$set": {"dueAt": in_time(lease)}}]
                 )
 
+    def check(self, claim: WorkClaim) -> None:
+        """See ``ObjectWorkRepository.check``."""
+        with translated():
+            found = self._work.find_one(_held(claim), {"_id": 1})
+        if found is None:
+            raise _lost(claim)
+
     def reserve(self, claim: WorkClaim, key: ObjectKey) -> bool:
         """See ``ObjectWorkRepository.reserve``; an index holds each key once."""
         with translated():

@@ -65,7 +65,6 @@ def result_from_record(raw: Mapping[str, Any]) -> WorkResult:
                 kind=RenditionKind(one["kind"]),
                 content_type=one["contentType"],
                 size_bytes=one["sizeBytes"],
-                digest=one["digest"],
                 width=one.get("width"),
                 height=one.get("height"),
             )
@@ -83,7 +82,6 @@ def _rendition_record(rendition: Rendition) -> Record:
         "kind": rendition.kind.value,
         "contentType": rendition.content_type,
         "sizeBytes": rendition.size_bytes,
-        "digest": rendition.digest,
     }
     if rendition.width is not None:
         record |= {"width": rendition.width, "height": rendition.height}

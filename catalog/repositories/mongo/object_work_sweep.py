@@ -1,5 +1,6 @@
 """From ``objects`` to what waits in ``object_work``."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from secrets import token_hex
@@ -20,6 +21,8 @@ from catalog.repositories.mongo.object_work_records import (
     work_name,
 )
 from catalog.repositories.object_work import WorkKind
+
+log = logging.getLogger(__name__)
 
 _DUPLICATE = 11000
 _PAGE_LEASE = timedelta(seconds=60)
@@ -121,7 +124,11 @@ class Noting:
 
 
 def _readable(raw: Record) -> StoredObject | None:
-    known = object_from_record(raw)
+    try:
+        known = object_from_record(raw)
+    except (KeyError, ValueError) as exc:  # one must not hold up all others
+        log.warning("not an object", extra={"id": raw["_id"], "error": str(exc)})
+        return None
     return known if known.etag or not known.is_present else None
 
 

@@ -207,19 +207,22 @@ class MongoRecordReader:
         cases = list(cases)
         jobs = [case.job.job_id for case in cases if case.job is not None]
         named = {key for case in cases for key in case.named if is_text_storable(key)}
-        queries: list[Record] = [
-            {"jobId": {"$in": jobs}},
-            {"key": {"$in": list(named)}},
-        ]
         objects: dict[ObjectKey, StoredObject] = {}
         by_job: dict[str, set[ObjectKey]] = defaultdict(set)
-        for wanted in queries:
+
+        def take(wanted: Record) -> None:
             for raw in self._objects.find(wanted, session=session):
                 known = object_from_record(raw)
                 if known.key not in objects or known.is_present:
                     objects[known.key] = known
                 if known.job_id is not None:
                     by_job[known.job_id].add(known.key)
+
+        take({"jobId": {"$in": jobs}})
+        # Most of what records name lies under the jobs' own prefixes.
+        named -= {key for key, known in objects.items() if known.is_present}
+        if named:
+            take({"key": {"$in": list(named)}})
         return objects, by_job
 
     # --- listing roots -------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from moto import mock_aws
 from PIL import Image
 from pymongo import MongoClient
 from pymongo.database import Database
+from typing_extensions import override
 
 from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import ObjectKey
@@ -27,6 +29,7 @@ from tests.fakes.store import FakeStore
 from tests.integration.processors.studio import Studio, picture
 
 Mongo = Database[dict[str, Any]]
+NONE = timedelta()
 JOB = "generated-images/ann/job1"
 IMAGE = f"{JOB}/image_1.png"
 
@@ -120,15 +123,15 @@ def test_a_changed_picture_is_done_again_under_the_same_names(studio: Studio) ->
     studio.put(IMAGE, picture("red"))
     studio.work_off()
     names = set(studio.stored())
-    before = studio.result(IMAGE)
 
     studio.put(IMAGE, picture("blue"))
     assert studio.work_off() == 1
-    after = studio.result(IMAGE)
     assert set(studio.stored()) == names
-    assert before is not None
-    assert after is not None
-    assert before.renditions[0].digest != after.renditions[0].digest
+    for name in names:
+        shown = Image.open(BytesIO(studio.store.read(ObjectKey(name))))
+        red, _, blue = shown.convert("RGB").resize((1, 1)).tobytes()
+        assert red < 9
+        assert blue > 240
 
 
 def test_a_picture_that_goes_takes_its_renditions_along(studio: Studio) -> None:
@@ -339,6 +342,63 @@ def test_a_defect_of_ours_stops_no_other_object(
     studio.due_now()
     assert studio.work_off() == 1
     assert not list(studio.folder.iterdir()), "no files of runs stay behind"
+
+
+def test_facts_that_cannot_be_kept_are_a_cause(
+    database: Mongo, pool: MediaPool, tmp_path: Path
+) -> None:
+    class Boastful(Rude):
+        @override
+        def run(self, found: StoredObject, folder: Path) -> TaskResult:
+            super().run(found, folder)
+            return TaskResult({"pixels": 1 << 64})
+
+    studio = Studio(database, FakeStore(), pool, _folder(tmp_path), tasks=(Boastful(),))
+    studio.put("a/b", b"x")
+    studio.work_off()
+    result = studio.result("a/b", "rude")
+    assert result is not None
+    assert result.cause == "crashed"
+    assert "can't be kept" in (result.message or "")
+
+
+def test_a_full_disk_is_no_fault_of_the_file(
+    database: Mongo, pool: MediaPool, tmp_path: Path
+) -> None:
+    full = Rude(*[OSError(28, "No space left on device")] * (MAX_ATTEMPTS + 2))
+    studio = Studio(database, FakeStore(), pool, _folder(tmp_path), tasks=(full,))
+    studio.put("a/b", b"x")
+    for _ in range(MAX_ATTEMPTS + 3):
+        studio.work_off()
+        studio.due_now()
+    result = studio.result("a/b", "rude")
+    assert result is not None
+    assert result.cause is None
+
+
+def test_a_worker_that_lost_its_claim_neither_writes_nor_removes(
+    quick: Studio,
+) -> None:
+    quick.put(IMAGE, picture())
+    quick.work_off()
+    quick.put(IMAGE, picture("blue"))
+    quick.sweep()
+    late = quick.work.claim(quick.tasks, worker="late", lease=NONE)
+    assert late is not None
+    quick.work_off()
+    before = dict(quick.stored())
+
+    quick.remove(IMAGE)
+    quick.loop.do(late)
+    quick.put(IMAGE, picture("blue"))
+    assert quick.stored() == before
+
+
+def test_a_record_that_is_no_object_holds_up_no_other(quick: Studio) -> None:
+    quick.put(IMAGE, picture())
+    bad = {"_id": "memory/a.png", "store": "memory", "key": 7, "state": "odd"}
+    quick.database["objects"].insert_one(bad)
+    assert quick.work_off() == 1
 
 
 def test_what_ends_the_process_again_and_again_is_left_at_last(

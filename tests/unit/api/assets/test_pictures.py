@@ -26,7 +26,7 @@ URL = "/api/assets/pic-1/thumbnail?userId=user123"
 
 
 def rendition(kind: RenditionKind, key: str, content_type: str) -> Rendition:
-    return Rendition(ObjectKey(key), kind, content_type, 9, f"digest-{kind}", 256, 128)
+    return Rendition(ObjectKey(key), kind, content_type, 9, 256, 128)
 
 
 MADE = (
@@ -85,6 +85,19 @@ def test_who_has_it_already_is_told_so(client: TestClient, parts: FakeParts) -> 
 
     again = client.get(URL, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_file_that_was_replaced_has_another_tag_at_once(
+    client: TestClient, parts: FakeParts
+) -> None:
+    made(parts, IMAGE_KEY, *MADE)
+    place = client.get(URL).headers["content-location"]
+    parts.store.objects[MADE[0].key] = b"newer than its record"
+
+    answer = client.get(f"{place}&userId=user123")
+    assert answer.content == b"newer than its record"
+    assert answer.headers["cache-control"] == "private, max-age=60"
+    assert answer.headers["etag"].strip('"') not in place
 
 
 def test_the_address_of_one_state_may_be_kept_for_good(
