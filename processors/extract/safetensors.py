@@ -105,6 +105,9 @@ def read_header(read: ReadRange, size_bytes: int) -> Header:
     try:
         document = orjson.loads(header)
     except orjson.JSONDecodeError as exc:
+        if "memory" in str(exc):  # of the process that this runs in
+            message = f"The header of {length} bytes takes too much memory to be read."
+            raise ExtractError(Cause.TOO_LARGE, message) from exc
         raise ExtractError(Cause.CORRUPT, f"The header is not JSON: {exc}.") from exc
     if not isinstance(document, dict):
         raise ExtractError(Cause.CORRUPT, "The header is not a JSON object.")
