@@ -1,6 +1,6 @@
-"""From what extractors read out of an asset's files to typed, bounded claims. Pure.
+"""From what extractors read out of an asset's files to typed, bounded assertions. Pure.
 
-Facts are what files claim: nothing here is trusted, and everything has a bound. Where
+Facts are what files say: nothing here is trusted, and everything has a bound. Where
 the job's own record says something, ``catalog.describe`` prefers that.
 """
 
@@ -37,7 +37,7 @@ _NONE: Facts = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class Assertions:
     """What the files of an asset say.
 
     Attributes:
@@ -63,17 +63,17 @@ class Claims:
     duration_seconds: float | None = None
 
 
-NO_CLAIMS = Claims()
+NO_ASSERTIONS = Assertions()
 
 
-def claims_of(extractions: Sequence[Extraction]) -> Claims:
+def assertions_of(extractions: Sequence[Extraction]) -> Assertions:
     """Read what was extracted from the files of one asset; earlier files win.
 
     Args:
         extractions: Of each file and extractor the newest.
     """
     if not extractions:
-        return NO_CLAIMS
+        return NO_ASSERTIONS
     by_name: dict[str, Facts] = {}
     for one in extractions:
         if one.error is None:
@@ -86,7 +86,7 @@ def claims_of(extractions: Sequence[Extraction]) -> Claims:
     picture = by_name.get("picture", _NONE)
     codecs = _codecs(recording)
     source = _name(generation, "source")
-    return Claims(
+    return Assertions(
         facts=FileFacts(
             family=_name(weights, "family"),
             rank=_whole(weights, "rank"),

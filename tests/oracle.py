@@ -71,7 +71,7 @@ def expected_documents(
     ``objects`` and ``extractions`` are records: of what files say only their etag is
     believed, and nothing is read out of files here.
     """
-    claims = _claims(objects, extractions)
+    assertions = _assertions(objects, extractions)
     notes = {note["_id"]: note for note in annotations}
     assets: Expected = {}
     segments: Expected = {}
@@ -81,7 +81,7 @@ def expected_documents(
         job_id = job["jobId"]
         note = notes.get(job_id, {})
         if job["type"] == "lora-training":
-            said = claims.get(_path(job["versions"][-1].get("modelUrl", "")), {})
+            said = assertions.get(_path(job["versions"][-1].get("modelUrl", "")), {})
             own = job["config"].get("trigger")
             called = [own] if own else []
             called += [word for word in said.get("triggerWords", ()) if word != own]
@@ -91,11 +91,11 @@ def expected_documents(
                 | {name: said.get(name) for name in _OF_FILES}
             )
         elif job["type"] == "image-generation":
-            _add_images(assets, job, note, claims)
+            _add_images(assets, job, note, assertions)
         else:
             _add_transcript(assets, segments, job, note, storage)
             path = _path(job["versions"][-1]["transcriptUrl"])
-            said = claims.get(path, {})
+            said = assertions.get(path, {})
             assets[document_id("t", job_id)] |= {k: said.get(k) for k in _OF_FILES}
     return assets, segments
 
@@ -108,12 +108,12 @@ def _path(url: str) -> str:
     return url.removeprefix(_BUCKET)
 
 
-def _claims(
+def _assertions(
     objects: Iterable[Mapping[str, Any]], extractions: Iterable[Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Tell by key what each file says of itself, in the documents' words."""
     etags = {one["key"]: one.get("etag") for one in objects}
-    claims: dict[str, dict[str, Any]] = {}
+    assertions: dict[str, dict[str, Any]] = {}
     newest: dict[str, dict[str, Mapping[str, Any]]] = {}
     for one in sorted(extractions, key=lambda one: one["version"]):
         if one["etag"] == etags.get(one["key"]):
@@ -128,7 +128,7 @@ def _claims(
         }
         read = [one for name, one in found.items() if name != "transcript"]
         program = made.get("source")
-        claims[key] = {
+        assertions[key] = {
             "family": weights.get("family"),
             "rank": weights.get("rank"),
             "triggerWords": weights.get("triggerWords", ()),
@@ -139,14 +139,14 @@ def _claims(
             "camera": " ".join(name for name in names if name) or None,
             "extraction": sorted(failed) or (["ok"] if read else None),
         }
-    return claims
+    return assertions
 
 
 def _add_images(
     assets: Expected,
     job: Mapping[str, Any],
     note: Mapping[str, Any],
-    claims: Mapping[str, Mapping[str, Any]],
+    assertions: Mapping[str, Mapping[str, Any]],
 ) -> None:
     number = 0
     for version in job["versions"]:
@@ -154,7 +154,7 @@ def _add_images(
             number += 1
             asset_id = f"{job['jobId']}-{number}"
             common = _common(job, note, asset_id, "image")
-            said = claims.get(image.get("s3Key") or _path(image.get("url", "")), {})
+            said = assertions.get(image.get("s3Key") or _path(image.get("url", "")), {})
             common |= {name: said.get(name) for name in _OF_FILES}
             config = job["config"]
             common["prompt"] = config.get("prompt") or said.get("prompt")

@@ -301,7 +301,7 @@ class Asset(WireModel):
     """What its files suggest as tags; a person decides. For its owner only."""
     family: str | None = None
     """Of a LoRA: whose models it fits (`flux sd1 sd2 sdxl sd3 unknown`). This and what
-    follows is what the files claim; each is present where they do."""
+    follows is what the files say; each is present where they do."""
     rank: int | None = None
     trigger_words: list[str] | None = None
     """Further words that call a LoRA up."""

@@ -1,10 +1,10 @@
-"""What an asset's files claim of themselves, bounded and typed."""
+"""What an asset's files say of themselves, bounded and typed."""
 
 from catalog.models.base import Model
 
 
 class FileFacts(Model):
-    """Claims beside which the job's record says nothing; absent means unknown.
+    """What only files tell; absent means unknown.
 
     Attributes:
         family: Whose models a LoRA fits: ``flux sd1 sd2 sdxl sd3 unknown``.

@@ -57,8 +57,9 @@ class Extraction(Model):
     makes a new record, so an old one is never wrong.
 
     ``error`` says why nothing could be read, as a sentence, and ``cause`` in one word.
-    ``facts`` are what the file claims, by name (``docs/extraction.md``); ``problems``
-    what is broken beside them; ``raw`` what they were read out of, at most 1 MiB.
+    ``facts`` are what the file says of itself, by name (``docs/extraction.md``);
+    ``problems`` what is broken beside them; ``raw`` what they were read out of, at
+    most 1 MiB.
     """
 
     store: str

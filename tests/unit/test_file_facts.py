@@ -1,4 +1,4 @@
-"""What files claim is read leniently, bounded, and believed last."""
+"""What files say is read leniently, bounded, and believed last."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from catalog.file_facts import (
     MAX_NAME_LENGTH,
     MAX_PROMPT_LENGTH,
     MAX_VALUES,
-    claims_of,
+    assertions_of,
     outcome_of,
 )
 from catalog.models.file_facts import NO_FILE_FACTS
@@ -49,7 +49,7 @@ def failed(extractor: str, cause: str | None) -> Extraction:
 
 
 def test_a_generated_picture_says_how_it_was_made() -> None:
-    claims = claims_of(
+    assertions = assertions_of(
         [
             read("picture", {"width": 512, "height": 400}),
             read(
@@ -70,13 +70,16 @@ def test_a_generated_picture_says_how_it_was_made() -> None:
         ]
     )
 
-    assert (claims.prompt, claims.model, claims.seed) == (
+    assert (assertions.prompt, assertions.model, assertions.seed) == (
         "photo of a duck",
         "realistic",
         235284042,
     )
-    assert (claims.width_px, claims.height_px) == (512, 400)  # of the file itself
-    facts = claims.facts
+    assert (assertions.width_px, assertions.height_px) == (
+        512,
+        400,
+    )  # of the file itself
+    facts = assertions.facts
     assert facts.generator == "automatic1111"
     assert facts.lora_names == ("add_detail", "ink")
     assert facts.hashes == ("c0d1994c73",)
@@ -93,12 +96,12 @@ def test_weights_say_what_they_fit_and_what_calls_them() -> None:
         "tagSuggestions": [{"tag": "long hair", "count": 7}],
     }
 
-    claims = claims_of([read("safetensors", weights)])
+    assertions = assertions_of([read("safetensors", weights)])
 
-    assert claims.base_model == "base.safetensors"
-    assert claims.facts.family == "sdxl"
-    assert claims.facts.trigger_words == ("ohwx woman",)
-    assert claims.facts.tag_suggestions == ("long hair",)
+    assert assertions.base_model == "base.safetensors"
+    assert assertions.facts.family == "sdxl"
+    assert assertions.facts.trigger_words == ("ohwx woman",)
+    assert assertions.facts.tag_suggestions == ("long hair",)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +118,7 @@ def test_a_camera_is_named_once(
 ) -> None:
     facts = {"cameraMake": make, "cameraModel": model}
 
-    assert claims_of([read("exif", facts)]).facts.camera == camera
+    assert assertions_of([read("exif", facts)]).facts.camera == camera
 
 
 def test_a_recording_says_what_it_is_coded_in() -> None:
@@ -124,18 +127,18 @@ def test_a_recording_says_what_it_is_coded_in() -> None:
         {"type": "audio", "codec": "aac"},
     ]
 
-    claims = claims_of(
+    assertions = assertions_of(
         [read("recording", {"durationSeconds": 2.5, "streams": streams})]
     )
 
-    assert claims.duration_seconds == 2.5
-    assert (claims.width_px, claims.height_px) == (64, 32)
-    assert claims.facts.video_codec == "h264"
-    assert claims.facts.audio_codec == "aac"
+    assert assertions.duration_seconds == 2.5
+    assert (assertions.width_px, assertions.height_px) == (64, 32)
+    assert assertions.facts.video_codec == "h264"
+    assert assertions.facts.audio_codec == "aac"
 
 
 def test_the_first_file_wins_and_a_failure_says_nothing() -> None:
-    claims = claims_of(
+    assertions = assertions_of(
         [
             failed("generation", "corrupt"),
             read("generation", {"prompt": "first"}),
@@ -143,7 +146,7 @@ def test_the_first_file_wins_and_a_failure_says_nothing() -> None:
         ]
     )
 
-    assert claims.prompt == "first"
+    assert assertions.prompt == "first"
 
 
 def test_each_cause_is_told_once_and_beats_what_could_be_read() -> None:
@@ -161,7 +164,7 @@ def test_each_cause_is_told_once_and_beats_what_could_be_read() -> None:
     assert outcome_of([]) == ()
 
 
-def test_claims_have_bounds() -> None:
+def test_assertions_have_bounds() -> None:
     long = "x" * 50_000
     generation = {
         "prompt": long,
@@ -174,19 +177,23 @@ def test_claims_have_bounds() -> None:
         "extra": {"hashes": " ".join(f"{n:08x}" for n in range(500))},
     }
 
-    claims = claims_of([read("generation", generation)])
+    assertions = assertions_of([read("generation", generation)])
 
-    assert claims.prompt is not None
-    assert len(claims.prompt) == MAX_PROMPT_LENGTH
-    assert claims.model is not None
-    assert len(claims.model) == MAX_NAME_LENGTH
-    assert len(claims.facts.lora_names) == MAX_VALUES
-    assert len(claims.facts.hashes) == MAX_VALUES
-    assert (claims.seed, claims.facts.steps, claims.facts.cfg) == (None, None, None)
+    assert assertions.prompt is not None
+    assert len(assertions.prompt) == MAX_PROMPT_LENGTH
+    assert assertions.model is not None
+    assert len(assertions.model) == MAX_NAME_LENGTH
+    assert len(assertions.facts.lora_names) == MAX_VALUES
+    assert len(assertions.facts.hashes) == MAX_VALUES
+    assert (assertions.seed, assertions.facts.steps, assertions.facts.cfg) == (
+        None,
+        None,
+        None,
+    )
 
 
 def test_nothing_read_costs_nothing() -> None:
-    assert claims_of([]).facts is NO_FILE_FACTS
+    assert assertions_of([]).facts is NO_FILE_FACTS
 
 
 @given(st.dictionaries(st.sampled_from(EXTRACTORS), JSON, max_size=4))
@@ -196,6 +203,6 @@ def test_no_facts_defeat_it(said: dict[str, Any]) -> None:
         for name, facts in said.items()
     ]
 
-    claims = claims_of(found)
+    assertions = assertions_of(found)
 
-    assert bool(claims.facts.outcome) == bool(found)
+    assert bool(assertions.facts.outcome) == bool(found)
