@@ -41,6 +41,22 @@ _SAME_NAME = (
     "fileName",
     "format",
     "sizeBytes",
+    "family",
+    "rank",
+    "triggerWords",
+    "generator",
+    "sampler",
+    "scheduler",
+    "steps",
+    "cfg",
+    "loraNames",
+    "hashes",
+    "camera",
+    "takenAt",
+    "audioCodec",
+    "videoCodec",
+    "keywords",
+    "extraction",
 )
 
 
@@ -217,7 +233,8 @@ def in_full(
         link: Makes its links.
         uses: Those of its ``uses`` that the asker may know of.
         is_owner: Whether the asker owns it (or sees everything): others aren't told
-            whom it is shared with and what is wrong with its record.
+            whom it is shared with, what is wrong with its record, and what its files
+            suggest as tags.
         shown: What was made of the file that shows it.
     """
     facts: dict[str, object] = {**view}
@@ -239,6 +256,7 @@ def in_full(
     if is_owner:
         wire["sharedWith"] = view.get("sharedWith", [])
         wire["problems"] = view.get("problems", [])
+        wire["tagSuggestions"] = view.get("tagSuggestions", [])
     return wire
 
 

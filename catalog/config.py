@@ -157,8 +157,9 @@ class Settings(BaseSettings):
         ge=0,
         le=64,
         description="How many files of the store a worker reads at a time, to make "
-        "thumbnails, waveforms and posters of them; each takes a process with up to "
-        "512 MB. 0 leaves them to other workers.",
+        "thumbnails, waveforms and posters of them and to keep what they say of "
+        "themselves; each takes a process with up to 512 MB. 0 leaves them to other "
+        "workers.",
     )
     source_bytes: int = Field(
         default=5 * 1024**3,

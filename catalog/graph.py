@@ -12,13 +12,13 @@ from catalog.config import Settings
 from catalog.repositories.base import (
     AnnotationRepository,
     AssetRepository,
-    ExtractionRepository,
     JobFeed,
     JobRepository,
     ObjectRepository,
     RecordReader,
     RowRepository,
 )
+from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.index_control import (
     LeaseRepository,
     ReconcileRepository,

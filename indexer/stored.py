@@ -2,12 +2,11 @@
 
 from catalog.errors import CatalogError, NotFoundError
 from catalog.models.ids import ObjectKey
-from catalog.models.stored import Extraction, StoredObject
+from catalog.models.stored import TRANSCRIPT_EXTRACTOR, Extraction, StoredObject
 from catalog.models.transcript import TranscriptContent
 from catalog.storage.base import ObjectStore
 from catalog.transcripts import parse_assemblyai, parse_text
 
-EXTRACTOR = "transcript"
 EXTRACTOR_VERSION = 1
 """Raise it when the same source would now be read differently."""
 
@@ -27,9 +26,11 @@ def extract_transcript(store: ObjectStore, source: StoredObject) -> Extraction |
     """
     content: TranscriptContent | None = None
     error: str | None = None
+    cause = "corrupt"
     try:
         if (source.size_bytes or 0) >= MAX_SOURCE_BYTES:
             error = f"too large to be read: {source.size_bytes} bytes"
+            cause = "too_large"
         else:
             content = _parse(
                 source.key, store.read(source.key, length=MAX_SOURCE_BYTES)
@@ -46,10 +47,11 @@ def extract_transcript(store: ObjectStore, source: StoredObject) -> Extraction |
         store=source.store,
         key=source.key,
         etag=source.etag or "",
-        extractor=EXTRACTOR,
+        extractor=TRANSCRIPT_EXTRACTOR,
         version=EXTRACTOR_VERSION,
         job_id=source.job_id,
         error=error,
+        cause=None if error is None else cause,
         transcript=content,
     )
 

@@ -30,6 +30,7 @@ from processors.fetch import Fetcher, FetchLimits
 from processors.inputs import JobInputs
 from processors.media.pool import MediaPool
 from processors.objects.loop import ObjectLoop
+from processors.objects.metadata import MetadataTask
 from processors.objects.previews import PreviewsTask
 from processors.objects.renditions import RenditionsTask
 from processors.objects.storing import RenditionStore
@@ -123,6 +124,9 @@ def object_loop_of(
     tasks: list[ObjectTask] = [
         RenditionsTask(store, catalog.jobs, pool, most_bytes=settings.source_bytes),
         PreviewsTask(catalog.assets, store, pool),
+        MetadataTask(
+            store, pool, catalog.extractions, most_bytes=settings.source_bytes
+        ),
     ]
     return ObjectLoop(
         tasks=tasks,

@@ -265,8 +265,12 @@ class Asset(WireModel):
                             ],
                         }
                     ],
+                    "family": "flux",
+                    "rank": 16,
+                    "extraction": ["ok"],
                     "sharedWith": [],
                     "problems": [],
+                    "tagSuggestions": ["headshot"],
                 }
             ]
         }
@@ -293,6 +297,34 @@ class Asset(WireModel):
     """For its owner only."""
     problems: list[str] | None = None
     """What could not be read in its record; for its owner only."""
+    tag_suggestions: list[str] | None = None
+    """What its files suggest as tags; a person decides. For its owner only."""
+    family: str | None = None
+    """Of a LoRA: whose models it fits (`flux sd1 sd2 sdxl sd3 unknown`). This and what
+    follows is what the files say; each is present where they do."""
+    rank: int | None = None
+    trigger_words: list[str] | None = None
+    """Further words that call a LoRA up."""
+    generator: str | None = None
+    """Program that made an image: `automatic1111 comfyui fooocus invokeai novelai
+    swarmui`."""
+    sampler: str | None = None
+    scheduler: str | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    lora_names: list[str] | None = None
+    """LoRAs that an image was made with, by the generator's names."""
+    hashes: list[str] | None = None
+    """Of models and LoRAs that an image was made with."""
+    camera: str | None = None
+    taken_at: str | None = None
+    """As the camera wrote it: with an offset only where it knew one."""
+    audio_codec: str | None = None
+    video_codec: str | None = None
+    keywords: list[str] | None = None
+    """What a transcript is about."""
+    extraction: list[str] | None = None
+    """How reading the files went: `ok`, or `failed:` and each cause."""
     index: IndexReached | None = None
     """Present with `waitFor`."""
 

@@ -18,7 +18,7 @@ class Task:
     modules: tuple[str, ...]
 
 
-_PICTURES = ("processors.media.images",)
+_PICTURES = ("processors.media.images", "processors.media.metadata")
 _RECORDINGS = (
     "processors.media.probe",
     "processors.media.waveform",
@@ -29,6 +29,9 @@ _RECORDINGS = (
 TASKS: Mapping[str, Task] = {
     "image": Task("processors.media.images:task", _PICTURES),
     "preview": Task("processors.media.images:preview", _PICTURES),
+    "metadata": Task("processors.media.metadata:picture", _PICTURES),
+    "weights": Task("processors.media.metadata:weights", _PICTURES),
+    "transcript": Task("processors.media.metadata:transcript", _PICTURES),
     "probe": Task("processors.media.probe:task", _RECORDINGS),
     "waveform": Task("processors.media.waveform:task", _RECORDINGS),
     "poster": Task("processors.media.poster:task", _RECORDINGS),

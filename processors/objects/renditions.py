@@ -34,12 +34,12 @@ from processors.objects.task import MadeRendition, TaskResult
 _PICTURE_ENDINGS = IMAGE_ENDINGS | frozenset(
     "apng avifs heif ico j2k jfif jp2 pbm pgm pnm ppm".split()  # noqa: SIM905
 )
-_RECORDING_ENDINGS = frozenset(
+RECORDING_ENDINGS = frozenset(
     "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
 )
 _AGAIN_AFTER = timedelta(minutes=1)
 _MEDIA_TYPES = ("image/", "audio/", "video/")
-_UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
+UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
 """Nothing is put among the files of a training, nor beside what passes."""
 
 _ENDING_OF = {
@@ -80,7 +80,7 @@ class RenditionsTask:
     def wants(self, found: StoredObject) -> bool:
         """See ``ObjectTask.wants``: pictures, recordings, and transcripts of these."""
         key = found.key
-        if is_rendition(key) or key.partition("/")[0] in _UNTOUCHED:
+        if is_rendition(key) or key.partition("/")[0] in UNTOUCHED:
             return False
         place = parse_key(key)
         if place is not None and place.area is Area.LORAS:
@@ -88,7 +88,7 @@ class RenditionsTask:
         return (
             _is_picture(found)
             or _is_transcript(key)
-            or _ending(key) in _RECORDING_ENDINGS
+            or _ending(key) in RECORDING_ENDINGS
             or (found.content_type or "").startswith(_MEDIA_TYPES)
         )
 

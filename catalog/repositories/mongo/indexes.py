@@ -95,6 +95,12 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex("assets", (("keys", _UP),), "the assets that an object belongs to"),
     DatabaseIndex(
         "assets",
+        (("sources", _UP),),
+        "the transcripts that were made from a recording",
+        {"sparse": True},
+    ),
+    DatabaseIndex(
+        "assets",
         (("words", TEXT), ("view.description", TEXT)),
         "search while the engine is away",
         # Words of any language as they are; `view.language` must not choose one.

@@ -46,9 +46,10 @@ RECORDS = (
         "extractions",
         (
             "what was read out of one state of an object (key, etag, extractor, "
-            "version): a transcript's text and segments, or why it can't be read"
+            "version): a transcript's text and segments, or facts with problems and "
+            "the raw input (packed, 1 MiB), or why it can't be read, with a cause"
         ),
-        "indexer",
+        "indexer (what was said), processors (facts)",
         "the root",
     ),
     (
