@@ -16,6 +16,7 @@ from catalog.services.downloads import DownloadService
 from catalog.services.engine_guard import EngineGuard
 from catalog.services.files import FileService
 from catalog.services.index_monitor import IndexMonitor
+from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
 from catalog.services.suggestions import SuggestionService
 from catalog.services.why.service import WhyService
@@ -32,6 +33,7 @@ class AssetServices:
     suggestions: SuggestionService
     downloads: DownloadService
     files: FileService
+    pictures: PictureService
     why: WhyService
     path: Callable[[ObjectKey, int], str]
 
@@ -56,6 +58,7 @@ def build_services(catalog: Catalog) -> AssetServices:
         suggestions=SuggestionService(search, catalog.assets),
         downloads=DownloadService(assets, catalog.store, catalog.links, catalog.clock),
         files=FileService(catalog.store, catalog.links, catalog.clock),
+        pictures=PictureService(assets, catalog.object_work, catalog.store),
         why=WhyService(
             search=search,
             monitor=monitor,

@@ -38,11 +38,16 @@ def is_unchanged(headers: Mapping[str, str], etag: str, modified_at: datetime) -
         etag: With its quotes.
         modified_at: Aware.
     """
-    wanted = headers.get("if-none-match")
-    if wanted is not None:
-        return wanted.strip() == "*" or etag in _TAG.findall(wanted)
+    if "if-none-match" in headers:
+        return names_tag(headers, etag)
     since = _date(headers.get("if-modified-since"))
     return since is not None and modified_at.replace(microsecond=0) <= since
+
+
+def names_tag(headers: Mapping[str, str], etag: str) -> bool:
+    """Decide whether ``If-None-Match`` names this content; ``etag`` has quotes."""
+    wanted = headers.get("if-none-match", "")
+    return wanted.strip() == "*" or etag in _TAG.findall(wanted)
 
 
 def wanted_range(

@@ -11,6 +11,7 @@ from typing import Any
 from catalog.errors import InvalidObjectKeyError
 from catalog.models.asset import AssetType, AssetView, FileRole, FileView, VersionView
 from catalog.models.ids import ObjectKey
+from catalog.repositories.object_work import WorkResult
 from catalog.search.base import Hit, Moment, SearchAnswer, Suggestions
 from catalog.services.search import Answered
 
@@ -40,6 +41,22 @@ _SAME_NAME = (
     "fileName",
     "format",
     "sizeBytes",
+    "family",
+    "rank",
+    "triggerWords",
+    "generator",
+    "sampler",
+    "scheduler",
+    "steps",
+    "cfg",
+    "loraNames",
+    "hashes",
+    "camera",
+    "takenAt",
+    "audioCodec",
+    "videoCodec",
+    "keywords",
+    "extraction",
 )
 
 
@@ -202,7 +219,12 @@ def _file(version: VersionView | None, role: FileRole) -> FileView | None:
 
 
 def in_full(
-    view: AssetView, link: Linker, *, uses: tuple[str, ...], is_owner: bool
+    view: AssetView,
+    link: Linker,
+    *,
+    uses: tuple[str, ...],
+    is_owner: bool,
+    shown: WorkResult | None = None,
 ) -> Wire:
     """Present everything about one asset.
 
@@ -211,7 +233,9 @@ def in_full(
         link: Makes its links.
         uses: Those of its ``uses`` that the asker may know of.
         is_owner: Whether the asker owns it (or sees everything): others aren't told
-            whom it is shared with and what is wrong with its record.
+            whom it is shared with, what is wrong with its record, and what its files
+            suggest as tags.
+        shown: What was made of the file that shows it.
     """
     facts: dict[str, object] = {**view}
     wire = in_list(view, link)
@@ -225,11 +249,45 @@ def in_full(
         "versionList": [_version(version, link) for version in view["versions"]],
         "uses": list(uses),
     }
+    if shown is not None:
+        wire["picture"] = picture(shown, link)
     if "speakers" in view:
         wire["speakerNames"] = view["speakers"]
     if is_owner:
         wire["sharedWith"] = view.get("sharedWith", [])
         wire["problems"] = view.get("problems", [])
+        wire["tagSuggestions"] = view.get("tagSuggestions", [])
+    return wire
+
+
+_FACTS = {
+    "blurhash": "blurhash",
+    "dominant_colours": "dominantColours",
+    "perceptual_hash": "perceptualHash",
+    "width": "width",
+    "height": "height",
+    "duration_seconds": "duration",
+}
+
+
+def picture(found: WorkResult, link: Linker) -> Wire:
+    """Present what was found in a file and made of it, or why nothing was."""
+    wire: Wire = {
+        name: found.facts[fact] for fact, name in _FACTS.items() if fact in found.facts
+    }
+    wire["renditions"] = [
+        {
+            "kind": one.kind.value,
+            "url": link.key(one.key),
+            "contentType": one.content_type,
+            "sizeBytes": one.size_bytes,
+            "width": one.width,
+            "height": one.height,
+        }
+        for one in found.renditions
+    ]
+    if found.cause is not None:
+        wire |= {"cause": found.cause, "message": found.message}
     return wire
 
 

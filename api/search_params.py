@@ -5,11 +5,13 @@ half of a request's time in the profiler; one model over all of them takes 0.02 
 OpenAPI document is written from the same model.
 """
 
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_snake
 
 from api.dependencies import (
     AssetTypesParam,
@@ -35,8 +37,21 @@ from api.freshness import (
 from api.queries import OptionalOrderParam, is_descending
 from catalog.access import Scope
 from catalog.search.base import FACETS, SearchQuery
+from catalog.search.filters import EXACT_FILTERS, NUMBER_FILTERS, parse_range
 
 DEFAULT_FACETS = ("type", "tags", "model", "status")
+
+_NumberText = Annotated[str, Field(max_length=64)]
+
+
+def _any_of(what: str, example: str, alias: str | None = None) -> Any:  # noqa: ANN401  (FastAPI's own type)
+    return Query(alias=alias, description=f"Any of {what}.", examples=[example])
+
+
+def _number(what: str, example: str, alias: str | None = None) -> Any:  # noqa: ANN401  (likewise)
+    told = f"{what}: a number, or a range such as `512..1024`, `512..`, `..1024`."
+    return Query(alias=alias, description=told, examples=[example])
+
 
 SearchSort = Literal[
     "relevance",
@@ -76,6 +91,59 @@ class SearchParams(BaseModel):
         CommaList,
         Query(alias="format", description="Any of these formats.", examples=["png"]),
     ] = ()
+    base_model: Annotated[
+        CommaList, _any_of("these base models", "flux-dev", "baseModel")
+    ] = ()
+    family: Annotated[
+        CommaList, _any_of("these families of models that a LoRA fits", "flux")
+    ] = ()
+    generator: Annotated[
+        CommaList, _any_of("these programs that images were made with", "automatic1111")
+    ] = ()
+    sampler: Annotated[CommaList, _any_of("these samplers", "Euler a")] = ()
+    lora: Annotated[
+        CommaList, _any_of("these LoRAs, by the name in an image's file", "add_detail")
+    ] = ()
+    hash: Annotated[
+        CommaList,
+        _any_of("these hashes of models and LoRAs in an image's file", "c0d1994c73"),
+    ] = ()
+    camera: Annotated[CommaList, _any_of("these cameras", "NIKON D50")] = ()
+    audio_codec: Annotated[
+        CommaList, _any_of("these codecs of a recording's sound", "aac", "audioCodec")
+    ] = ()
+    video_codec: Annotated[
+        CommaList, _any_of("these codecs of a recording's video", "h264", "videoCodec")
+    ] = ()
+    keyword: Annotated[
+        CommaList, _any_of("these keywords of transcripts", "coast")
+    ] = ()
+    extraction: Annotated[
+        CommaList,
+        Query(
+            description="How reading its files went, any of: `ok`, `failed:corrupt` "
+            "and other causes, as the facet has them.",
+            examples=["failed:corrupt"],
+        ),
+    ] = ()
+    width: Annotated[_NumberText | None, _number("Pixels", "1024")] = None
+    height: Annotated[_NumberText | None, _number("Pixels", "768..")] = None
+    megapixels: Annotated[_NumberText | None, _number("Millions of pixels", "1..")] = (
+        None
+    )
+    duration: Annotated[_NumberText | None, _number("Seconds", "..60")] = None
+    word_count: Annotated[
+        _NumberText | None, _number("Words of a transcript", "1000..", "wordCount")
+    ] = None
+    speaker_count: Annotated[
+        _NumberText | None, _number("Speakers of a transcript", "2", "speakerCount")
+    ] = None
+    rank: Annotated[_NumberText | None, _number("Rank of a LoRA", "16..64")] = None
+    steps: Annotated[_NumberText | None, _number("Steps of the sampler", "20..30")] = (
+        None
+    )
+    cfg: Annotated[_NumberText | None, _number("Guidance scale", "3.5..7")] = None
+    seed: Annotated[_NumberText | None, _number("Seed", "42")] = None
     since: SinceParam = None
     until: UntilParam = None
     sort: Annotated[SearchSort, Query(description="What to order hits by.")] = (
@@ -96,6 +164,9 @@ class SearchParams(BaseModel):
     wait_ms: WaitMsParam = DEFAULT_WAIT_MS
 
 
+_EXACT = [(name, attrgetter(to_snake(name))) for name in EXACT_FILTERS]
+_NUMBERS = [(name, attrgetter(to_snake(name))) for name in NUMBER_FILTERS]
+
 _SCHEMA = SearchParams.model_json_schema(by_alias=True)
 _REPEATED = frozenset(
     name
@@ -109,7 +180,8 @@ async def read_search_query(request: Request) -> SearchQuery:
 
     Raises:
         RequestValidationError: A parameter can't be used.
-        InvalidRequestError: ``waitFor`` is no token of this catalog.
+        InvalidRequestError: ``waitFor`` is no token of this catalog; a range can't be
+            used.
         UnauthenticatedError: See ``get_asker``.
     """
     raw: dict[str, Any] = {}
@@ -141,6 +213,12 @@ async def read_search_query(request: Request) -> SearchQuery:
         speakers=params.speaker,
         languages=params.language,
         formats=params.file_format,
+        exact=tuple(
+            (name, values) for name, read in _EXACT if (values := read(params))
+        ),
+        ranges=tuple(
+            parse_range(name, text) for name, read in _NUMBERS if (text := read(params))
+        ),
         since=params.since,
         until=params.until,
         sort=params.sort,

@@ -37,6 +37,7 @@ from catalog.repositories.mongo.indexes import ensure_indexes
 from catalog.repositories.mongo.job_feed import MongoJobFeed
 from catalog.repositories.mongo.jobs import MongoJobRepository
 from catalog.repositories.mongo.jsonable import json_value
+from catalog.repositories.mongo.object_work import MongoObjectWorkRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
@@ -97,6 +98,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),
+        object_work=MongoObjectWorkRepository(database, store.store_id),
         annotations=MongoAnnotationRepository(database),
         records=MongoRecordReader(
             database, named_keys=partial(named_keys, parse_url=store.parse_url)

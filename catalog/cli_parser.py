@@ -67,6 +67,11 @@ _LETTERS = """\
 Shows job records that can't be indexed as they are, newest first, or (--redrive, --all)
 has the indexer look at them again. It does so every hour by itself.
 """
+_TEMP_RULE = """\
+Adds a lifecycle rule to the bucket of CATALOG_STORAGE that removes what is older than a
+day from temp/. All other rules stay; where there is such a rule nothing is done. Of a
+directory the indexer does so itself.
+"""
 
 
 def make_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
@@ -108,6 +113,13 @@ def make_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     )
     restoring.add_argument(
         "--force", action="store_true", help="move aside what is in the way"
+    )
+    _command(
+        commands,
+        "temp-rule",
+        runs["temp-rule"],
+        "have the bucket empty temp/ by itself",
+        _TEMP_RULE,
     )
     return parser
 

@@ -152,11 +152,20 @@ class Settings(BaseSettings):
         ge=5,
         description="Time after which Typesense answers with what it has (partial).",
     )
+    objects_at_once: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description="How many files of the store a worker reads at a time, to make "
+        "thumbnails, waveforms and posters of them and to keep what they say of "
+        "themselves; each takes a process with up to 512 MB. 0 leaves them to other "
+        "workers.",
+    )
     source_bytes: int = Field(
         default=5 * 1024**3,
         ge=1,
-        description="Largest recording or model file that a worker fetches for a job, "
-        "in bytes.",
+        description="Largest recording or model file that a worker fetches, for a job "
+        "or to make a poster or waveform of it, in bytes.",
     )
     fal_key: SecretStr | None = Field(
         default=None,

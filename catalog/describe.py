@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from catalog.annotate import Annotated, annotated
 from catalog.errors import InvalidObjectKeyError
+from catalog.file_facts import Assertions, assertions_of
 from catalog.identity import asset_id, document_id
 from catalog.jobconfig import JobFacts, facts_of
 from catalog.models.asset import Asset, AssetFile, AssetType, AssetVersion, FileRole
@@ -24,8 +25,9 @@ from catalog.places import (
     image_numbers,
     laid_out,
     places_of,
-    thumbnail_of,
+    source_of,
 )
+from catalog.renditions import THUMB_ENDING, rendition_keys
 from catalog.repositories.base import RootBundle
 from catalog.storage import keys
 
@@ -132,18 +134,28 @@ class _Describer:
             laid_out(keys.lora_preview, self.job, versions[-1].version),
             laid_out(lambda u, j, _: keys.lora_preview(u, j), self.job, 0),
         )
+        pictures = [
+            key
+            for preview in previews
+            if preview is not None
+            for key in (*_thumbnails(preview), preview)
+        ]
         uses = (dataset.asset_id,) if dataset else ()
         model = _file(versions[-1], FileRole.MODEL)
+        said = self._assertions(model)
+        called = [self.facts.trigger] if self.facts.trigger else []
+        trigger, *words = dict.fromkeys([*called, *said.facts.trigger_words, None])
         return self._asset(
             AssetType.LORA,
             identifier,
             versions,
             primary=model,
             uses=uses,
-            base_model=self.facts.base_model,
-            trigger=self.facts.trigger,
-            thumbnail_key=self._first_present(previews),
+            base_model=self.facts.base_model or said.base_model,
+            trigger=trigger,
+            thumbnail_key=self._first_present(pictures),
             format=_ending(model, "safetensors"),
+            file=said.facts.evolve(trigger_words=tuple(filter(None, words))),
         )
 
     def _images(self) -> Iterator[Asset]:
@@ -158,11 +170,13 @@ class _Describer:
             image = place.image or JobImage()
             source = files[0] if files else None
             thumbnail = (
-                self._first_present([thumbnail_of(source.key)])
+                self._first_present(_thumbnails(source.key))
                 if source and source.key
                 else None
             )
             identifier = asset_id(AssetType.IMAGE, self.job.job_id, number)
+            said = self._assertions(source)
+            seeds = (image.seed, self.facts.seed, said.seed)
             yield self._asset(
                 AssetType.IMAGE,
                 identifier,
@@ -176,17 +190,18 @@ class _Describer:
                 primary=source,
                 created_at=version.created_at,
                 uses=self.facts.uses,
-                model=self.facts.model,
+                model=self.facts.model or said.model,
                 base_model=self.facts.base_model,
-                prompt=self.facts.prompt,
-                negative_prompt=self.facts.negative_prompt,
-                seed=image.seed if image.seed is not None else self.facts.seed,
+                prompt=self.facts.prompt or said.prompt,
+                negative_prompt=self.facts.negative_prompt or said.negative_prompt,
+                seed=next((seed for seed in seeds if seed is not None), None),
                 lora_paths=self.facts.lora_paths,
-                width_px=image.width_px or self.facts.width_px,
-                height_px=image.height_px or self.facts.height_px,
+                width_px=image.width_px or self.facts.width_px or said.width_px,
+                height_px=image.height_px or self.facts.height_px or said.height_px,
                 thumbnail_key=thumbnail,
                 format=_ending(source, "png"),
                 file_name=source.name if source else None,
+                file=said.facts,
             )
 
     def _transcript(self) -> Asset:
@@ -203,13 +218,18 @@ class _Describer:
         primary = _file(versions[-1], FileRole.TRANSCRIPT)
         if primary is None or primary.is_missing:
             primary = _file(versions[-1], FileRole.TEXT) or primary
+        recording = source_of(self.job, self.parse_url)
+        said = self._assertions(primary, recording)
+        seconds = content.duration_seconds if content else None
         return self._asset(
             AssetType.TRANSCRIPT,
             asset_id(AssetType.TRANSCRIPT, self.job.job_id),
             versions,
             primary=primary,
             model=content.engine if content else None,
-            duration_seconds=content.duration_seconds if content else None,
+            duration_seconds=said.duration_seconds if seconds is None else seconds,
+            width_px=said.width_px,
+            height_px=said.height_px,
             word_count=content.word_count if content else None,
             speakers=content.speakers if content else (),
             language=content.language if content else None,
@@ -217,6 +237,8 @@ class _Describer:
             format=_ending(primary, "json"),
             transcript_text=content.text if content else "",
             segments=content.segments if content else (),
+            source_key=recording,
+            file=said.facts,
         )
 
     def _dataset(self) -> Asset | None:
@@ -335,14 +357,24 @@ class _Describer:
             is_missing=is_known,
         )
 
-    def _first_present(
-        self, candidates: Iterable[ObjectKey | None]
-    ) -> ObjectKey | None:
+    def _first_present(self, candidates: Iterable[ObjectKey]) -> ObjectKey | None:
         for key in candidates:
-            known = self.bundle.objects.get(key) if key is not None else None
+            known = self.bundle.objects.get(key)
             if known is not None and known.is_present:
                 return known.key
         return None
+
+    def _assertions(
+        self, file: AssetFile | None, source: ObjectKey | None = None
+    ) -> Assertions:
+        """Read what was extracted from an asset's main file, and from its source."""
+        found: list[Extraction] = []
+        for key in filter(None, (file.key if file else None, source)):
+            said = self.bundle.extractions.get(key)
+            if said is not None and said.error is not None:
+                found.append(said)
+            found += self.bundle.facts.get(key, ())
+        return assertions_of(found)
 
     def _content(self, version: AssetVersion) -> TranscriptContent | None:
         """Find what was said: from ``transcript.json``, else from the text file."""
@@ -361,6 +393,11 @@ class _Describer:
                 return extraction.transcript
             self.problems.append(f"{file.name}: {extraction.error}")
         return None
+
+
+def _thumbnails(key: ObjectKey) -> tuple[ObjectKey, ...]:
+    """List where a picture's thumbnail may be: the name that only it can have first."""
+    return rendition_keys(key, THUMB_ENDING)[::-1]
 
 
 def _recorded_file(role: FileRole, found: StoredObject) -> AssetFile:

@@ -12,13 +12,13 @@ from catalog.config import Settings
 from catalog.repositories.base import (
     AnnotationRepository,
     AssetRepository,
-    ExtractionRepository,
     JobFeed,
     JobRepository,
     ObjectRepository,
     RecordReader,
     RowRepository,
 )
+from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.index_control import (
     LeaseRepository,
     ReconcileRepository,
@@ -32,6 +32,7 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
+from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
@@ -52,6 +53,7 @@ class Catalog:
     rows: RowRepository
     objects: ObjectRepository
     extractions: ExtractionRepository
+    object_work: ObjectWorkRepository
     annotations: AnnotationRepository
     records: RecordReader
     job_feed: JobFeed

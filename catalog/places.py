@@ -34,14 +34,22 @@ class Place:
 
 def named_keys(job: Job, parse_url: ParseUrl) -> tuple[ObjectKey, ...]:
     """List the objects of our store that the record names, in order."""
-    return tuple(
-        dict.fromkeys(
-            place.key
-            for version in job.versions
-            for place in places_of(job, version, parse_url)
-            if place.key is not None and place.is_named
-        )
+    keys_of_files = dict.fromkeys(
+        place.key
+        for version in job.versions
+        for place in places_of(job, version, parse_url)
+        if place.key is not None and place.is_named
     )
+    source = source_of(job, parse_url)
+    return tuple(keys_of_files if source is None else {**keys_of_files, source: None})
+
+
+def source_of(job: Job, parse_url: ParseUrl) -> ObjectKey | None:
+    """Find the recording that a transcription was made from, if it is in our store."""
+    if job.type != JobType.TRANSCRIPTION or job.source_video is None:
+        return None
+    url = job.source_video.url
+    return parse_url(url) if url and "://" in url else None
 
 
 def _place(
@@ -142,8 +150,3 @@ def image_numbers(places: Sequence[Place]) -> list[int]:
     if 0 in numbers or len(set(numbers)) < len(numbers):
         return list(range(1, len(places) + 1))
     return numbers
-
-
-def thumbnail_of(key: ObjectKey) -> ObjectKey:
-    """Key of the small copy that lies beside an image (the seed's naming)."""
-    return ObjectKey(f"{key.rpartition('.')[0] or key}_thumb.png")

@@ -84,7 +84,7 @@ class Tenure:
         self._jitter = jitter
         self._failure: BaseException | None = None
         health = Health(ports.clock)
-        intake = Intake(
+        self._intake = intake = Intake(
             store=ports.store,
             objects=ports.objects,
             clock=ports.clock,
@@ -177,6 +177,7 @@ class Tenure:
                 # Safe: what is not proven is not acknowledged either.
                 log.warning("loop left behind", extra={"loop": thread.name})
                 left.append(thread.name)
+        self._intake.close()
         if self._failure is not None:
             raise self._failure
         if left and not stop.is_set():

@@ -4,8 +4,8 @@ Part of ``indexer.apply`` (which see) and used by nothing else.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
+from collections.abc import Container, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass, field, replace
 
 from catalog.errors import CatalogError, DependencyUnavailableError
@@ -23,6 +23,7 @@ from indexer.batching import unique_by
 from indexer.bulk import Bulk, Refused
 from indexer.learning import Learned
 from indexer.live import LiveSet, Target
+from indexer.pass_mode import LIVE, PassMode
 
 log = logging.getLogger(__name__)
 
@@ -86,27 +87,6 @@ class Refusal:
 
     document_id: str
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class PassMode:
-    """How much a pass writes.
-
-    Attributes:
-        force: Trust nothing that was proven before: write everything.
-        is_fill: A chunk of a backfill: the generation being filled gets everything,
-            the others what changed.
-        is_fresh: The generation being filled never held anything of these roots, so
-            nothing can be left over: it need not be counted.
-    """
-
-    force: bool = False
-    is_fill: bool = False
-    is_fresh: bool = False
-
-
-LIVE = PassMode()
-FORCED = PassMode(force=True)
 
 
 @dataclass(slots=True)
@@ -221,14 +201,26 @@ class DocumentPass:
 
     def sweep(self) -> None:
         """Remove what roots have no more."""
+        swept: list[tuple[Target, Iterable[RootKey]]] = []
         for target in self.targets:
             if not target.is_writable:
-                self._delete_older(target, sorted(self._suspects | self._outdated))
+                swept.append((target, self._suspects | self._outdated))
             elif target.is_filling and not self.mode.is_fill:
-                # It is not counted, so whatever was written in full is swept.
-                self._delete_older(target, sorted(self._complete(target)))
-            elif self._suspects and (target.is_ours or not self.mode.is_fill):
-                self._delete_older(target, sorted(self._suspects))
+                swept.append((target, self._left_over(target)))
+            elif target.is_ours or not self.mode.is_fill:
+                swept.append((target, self._suspects))
+        self._delete_older(swept)
+
+    def _left_over(self, target: Target) -> set[RootKey]:
+        """Roots to be swept where what is lacking proves nothing.
+
+        Of those that were written in full nothing else may be there. Counting takes
+        one request, deleting two for each hundred roots.
+        """
+        complete = self._complete(target)
+        indexes = (target.assets, target.segments)
+        found = self._writer.count_of_roots(indexes, sorted(complete))
+        return set() if tuple(found) == self._expected(target, complete) else complete
 
     def _complete(self, target: Target) -> set[RootKey]:
         """Roots of which this pass has written everything; those with nothing too."""
@@ -254,8 +246,8 @@ class DocumentPass:
         numbers = {target.number for target in differing}
         left = [work for work in self._all() if not numbers <= work.written]
         self._upsert(left, numbers, force=True)
-        for target in differing:
-            self._delete_older(target, self.prepared.root_keys)
+        keys = self.prepared.root_keys
+        self._delete_older([(target, keys) for target in differing])
         if self._miscounted():
             # Perhaps documents bear a higher ``_seq`` than we give out: pass it.
             self._live.jump()
@@ -416,10 +408,18 @@ class DocumentPass:
 
     # --- leftovers -----------------------------------------------------------------
 
-    def _delete_older(self, target: Target, roots: Sequence[RootKey]) -> None:
-        if roots:
-            for index in (target.assets, target.segments):
-                self._writer.delete_older(index, roots, self.prepared.sequence)
+    def _delete_older(self, swept: Iterable[tuple[Target, Iterable[RootKey]]]) -> None:
+        """Each index by itself, some at a time."""
+        sequence = self.prepared.sequence
+        deletions = [
+            self._pool.submit(self._writer.delete_older, index, sorted(keys), sequence)
+            for target, keys in swept
+            if keys
+            for index in (target.assets, target.segments)
+        ]
+        wait(deletions)
+        for deletion in deletions:
+            deletion.result()
 
     def _miscounted(self) -> list[Target]:
         """Generations that do not hold as many documents of these roots as they must.
@@ -447,8 +447,14 @@ class DocumentPass:
             return not self.mode.is_fresh
         return target.is_ours and any(target.number in w.written for w in self._all())
 
-    def _expected(self, target: Target) -> tuple[int, int]:
-        held = [work.held[target.number] for work in self._all()]
+    def _expected(
+        self, target: Target, roots: Container[RootKey] | None = None
+    ) -> tuple[int, int]:
+        held = [
+            work.held[target.number]
+            for work in self._all()
+            if roots is None or work.bundle.root_key in roots
+        ]
         return sum(one.has_document for one in held), sum(one.segments for one in held)
 
 

@@ -22,10 +22,10 @@ from catalog.repositories.index_state import (
 from indexer.apply import Applier
 from indexer.batching import Echoes, identity_of, slices, unique_by
 from indexer.capture import Capture, Captured
-from indexer.documents import FORCED, LIVE
 from indexer.findings import Mender
 from indexer.health import Health
 from indexer.live import LiveSet
+from indexer.pass_mode import FORCED, LIVE
 from indexer.pipeline import Pipeline, Settled
 from indexer.repair import Repair
 from indexer.requests import RequestDesk

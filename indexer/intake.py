@@ -21,9 +21,9 @@ from catalog.repositories.base import ObjectRepository
 from catalog.repositories.index_control import ReconcileReport
 from catalog.repositories.sightings import Recorded, Sighting, is_outdated
 from catalog.storage.base import ObjectStore
+from catalog.storage.seen import look_at, present
 from indexer.listing import Comparison, Difference, KeySpool, Kind, Tally, parts
 from indexer.retry import backoff_seconds
-from indexer.stored import look_at, present
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +83,7 @@ class Intake:
             store: The truth.
             objects: What is recorded of it.
             clock: Tells when it was looked.
-            workers: How many objects are looked at at once; 1 uses no thread. The
-                threads end with the intake.
+            workers: How many objects are looked at at once; 1 uses no thread.
         """
         self._store = store
         self._objects = objects
@@ -100,6 +99,11 @@ class Intake:
         """Whether a complete listing has been recorded since the start."""
         self.refused: tuple[str, ...] = ()
         """What the last pass over the whole store found and did not believe."""
+
+    def close(self) -> None:
+        """End the threads once nobody looks any more; idempotent."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
 
     # --- the whole store, or a part ------------------------------------------------
 

@@ -16,15 +16,16 @@ from catalog.errors import DependencyError
 from catalog.models.ids import ObjectKey
 from catalog.models.stored import Extraction, StoredObject
 from catalog.repositories.base import (
-    ExtractionRepository,
     ObjectRepository,
     RootBundle,
 )
+from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.sightings import Recorded, Sighting, is_same
 from catalog.storage.base import ObjectStore
+from catalog.storage.seen import look_at, missing, present
 from indexer.batching import Echoes, RecentKeys
 from indexer.ports import MakePool, thread_pool
-from indexer.stored import extract_transcript, look_at, missing, present
+from indexer.stored import extract_transcript
 
 log = logging.getLogger(__name__)
 
@@ -316,6 +317,8 @@ class Learner:
         except DependencyError as exc:
             if exc.retryable:
                 raise
-            extraction = extraction.evolve(transcript=None, error=f"not kept: {exc}")
+            extraction = extraction.evolve(
+                transcript=None, error=f"not kept: {exc}", cause="too_large"
+            )
             self._extractions.record([extraction])
         return extraction

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from catalog.clock import Clock
 from catalog.models.ids import RootKey
+from catalog.models.stored import TRANSCRIPT_EXTRACTOR
 from catalog.repositories.base import RootId
 from catalog.repositories.index_state import (
     DeadLetter,
@@ -17,7 +18,6 @@ from catalog.repositories.index_state import (
 from indexer.documents import Refusal
 from indexer.learning import Learned
 from indexer.retry import recheck_delay
-from indexer.stored import EXTRACTOR
 
 LATE = timedelta(seconds=20)
 """After which a write that broke off is not carried out any more: longer than anything
@@ -109,7 +109,7 @@ class Marks:
         unread = [
             f"{found.key}: {found.error}"
             for found in bundle.extractions.values()
-            if found.error is not None and found.extractor == EXTRACTOR
+            if found.error is not None and found.extractor == TRANSCRIPT_EXTRACTOR
         ]
         if refusal is not None:
             stage, error = "index", refusal.error

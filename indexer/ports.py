@@ -9,11 +9,11 @@ from typing import Protocol
 
 from catalog.clock import Clock
 from catalog.repositories.base import (
-    ExtractionRepository,
     ObjectRepository,
     RecordReader,
     RowRepository,
 )
+from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.index_control import (
     LeaseRepository,
     ReconcileRepository,

@@ -199,7 +199,7 @@ def _stored(row: AssetRow) -> AssetRow:
     times: dict[str, Any] = {name: _milliseconds(getattr(row, name)) for name in _TIMES}
     texts: dict[str, Any] = {
         name: _plain(getattr(row, name))
-        for name in ("view", "sort_name", "tag_keys", "keys", "words")
+        for name in ("view", "sort_name", "tag_keys", "keys", "sources", "words")
     }
     return replace(row, **times, **texts)
 

@@ -13,9 +13,9 @@ from catalog.search.base import IndexAdmin, IndexWriter
 from indexer.apply import AppliedBatch, Applier
 from indexer.batching import AdaptiveSize, slices
 from indexer.comparison import Verdict
-from indexer.documents import FORCED
 from indexer.health import Health
 from indexer.live import LiveSet, Target
+from indexer.pass_mode import FORCED
 from indexer.steady import Steady
 
 log = logging.getLogger(__name__)
@@ -80,9 +80,18 @@ class Repair:
         return done
 
     def remove_orphans(self) -> set[RootKey]:
-        """Remove what the read model holds of roots that are gone; returns those."""
+        """Remove what the read model holds of roots that are gone; returns those.
+
+        Of those that go meanwhile a change tells. Where records are deleted all the
+        time there are always some, and waiting for none would hold up every change.
+        """
         removed: set[RootKey] = set()
-        while roots := self._steady.run(lambda: self._records.orphans(_ROOTS)):
+        is_page_full = True
+        while is_page_full:
+            roots = self._steady.run(lambda: self._records.orphans(_ROOTS))
+            is_page_full = len(roots) >= _ROOTS
+            if not roots:
+                break
             # Nothing is left of them, so applying them removes everything.
             batch = self._apply(roots)
             if removed.issuperset(batch.root_keys):

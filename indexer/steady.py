@@ -15,9 +15,10 @@ from catalog.errors import (
 from catalog.repositories.base import RootId
 from catalog.search.base import IndexWriter
 from indexer.apply import AppliedBatch, Applier
-from indexer.documents import FORCED, LIVE, FuseBlownError, PassMode
+from indexer.documents import FuseBlownError
 from indexer.health import Health
 from indexer.live import LiveSet, Target
+from indexer.pass_mode import FORCED, LIVE, PassMode
 from indexer.retry import backoff_seconds
 
 log = logging.getLogger(__name__)

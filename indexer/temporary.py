@@ -70,6 +70,6 @@ def _advice(after: timedelta | None) -> str:
     if after is None:
         return (
             f"The bucket has no lifecycle rule that expires {PREFIX}: "
-            f"add one of {LIFE.days} day."
+            "`catalog temp-rule` adds one."
         )
     return f"The bucket expires {PREFIX} after {after.days} days."

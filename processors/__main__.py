@@ -8,17 +8,19 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from socket import gethostname
+from threading import Thread
 
 from pydantic import ValidationError
 
 from catalog.bootstrap import open_catalog
 from catalog.config import Settings
-from catalog.errors import CatalogError
+from catalog.errors import CatalogError, InvalidRequestError
 from catalog.graph import Catalog
 from catalog.models.job import JobType
 from catalog.services.locations import LocationService
@@ -28,6 +30,13 @@ from processors.datasets.gathering import Gatherer
 from processors.datasets.making import DatasetMaker
 from processors.fetch import Fetcher, FetchLimits
 from processors.inputs import JobInputs
+from processors.media.pool import MediaPool
+from processors.objects.loop import ObjectLoop
+from processors.objects.metadata import MetadataTask
+from processors.objects.previews import PreviewsTask
+from processors.objects.renditions import RenditionsTask
+from processors.objects.storing import RenditionStore
+from processors.objects.task import ObjectTask
 from processors.publishing import Publisher
 from processors.runner import JobRunner
 from processors.worker import Worker
@@ -39,6 +48,11 @@ EXIT_FAILED = 1
 EXIT_SETTINGS = 2
 
 LEASE = timedelta(seconds=60)
+
+_MEDIA_MODULES = ("PIL", "av", "numpy")
+
+JOBS, OBJECTS = "jobs", "objects"
+"""The two parts of a worker."""
 
 _LOCAL_AT_ONCE = 1
 _REMOTE_AT_ONCE = 8
@@ -92,10 +106,49 @@ def worker_of(
         },
         clock=catalog.clock,
         jitter=jitter,
-        name=f"{gethostname()}:{os.getpid()}:{token_hex(3)}",
+        name=_name(),
         lease=LEASE,
         draining=draining,
     )
+
+
+def object_loop_of(
+    catalog: Catalog, pool: MediaPool, folder: Path, draining: threading.Event
+) -> ObjectLoop:
+    """Wire the part that does with objects what there is to do.
+
+    Args:
+        catalog: What everything is asked of.
+        pool: Reads untrusted files.
+        folder: For the files of runs.
+        draining: Ends it once it is set.
+    """
+    settings, store = catalog.settings, catalog.store
+    tasks: list[ObjectTask] = [
+        RenditionsTask(store, catalog.jobs, pool, most_bytes=settings.source_bytes),
+        PreviewsTask(catalog.assets, store, pool),
+        MetadataTask(
+            store, pool, catalog.extractions, most_bytes=settings.source_bytes
+        ),
+    ]
+    return ObjectLoop(
+        tasks=tasks,
+        work=catalog.object_work,
+        store=store,
+        renditions=RenditionStore(
+            store, catalog.object_work, catalog.objects, catalog.clock
+        ),
+        at_once=settings.objects_at_once,
+        clock=catalog.clock,
+        jitter=random.SystemRandom().random,
+        name=_name(),
+        folder=folder,
+        draining=draining,
+    )
+
+
+def _name() -> str:
+    return f"{gethostname()}:{os.getpid()}:{token_hex(3)}"
 
 
 def _address_of(catalog: Catalog) -> str:
@@ -120,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="catalog-worker-") as folder:
         try:
             catalog = open_catalog(settings, process="processors")
-            worker = worker_of(catalog, options.types, Path(folder), draining)
+            parts = parts_of(catalog, options, Path(folder), draining)
         except CatalogError as exc:
             log.error("cannot start", extra={"error": str(exc)})  # noqa: TRY400
             return EXIT_SETTINGS
@@ -128,13 +181,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, lambda *_: draining.set())
         try:
             catalog.ensure_indexes()
-            worker.run()
+            return _run(parts, draining)
         except Exception as exc:  # the process boundary
             log.exception("the worker ends", extra={"error": str(exc)})
             return EXIT_FAILED
         finally:
             catalog.close()
-    return EXIT_OK
+
+
+def parts_of(
+    catalog: Catalog,
+    options: argparse.Namespace,
+    folder: Path,
+    draining: threading.Event,
+) -> Mapping[str, Callable[[], None]]:
+    """Wire what is to run.
+
+    Raises:
+        EngineError: ``not_configured``: a setting can't be used.
+        InvalidRequestError: Nothing is left to do.
+    """
+    parts: dict[str, Callable[[], None]] = {}
+    at_once = catalog.settings.objects_at_once
+    if options.only != OBJECTS:
+        parts[JOBS] = worker_of(catalog, options.types, folder, draining).run
+    if at_once and not all(map(find_spec, _MEDIA_MODULES)):
+        log.warning("nothing is made of files here: the extra `processors` is absent")
+        at_once = 0
+    if options.only != JOBS and at_once:
+        pool = MediaPool(at_once)  # starts no process before it is needed
+        parts[OBJECTS] = object_loop_of(catalog, pool, folder, draining).run
+    if not parts:
+        problem = (
+            "For --only objects it must be 1 or more, and the extra `processors` "
+            "must be installed."
+        )
+        raise InvalidRequestError("CATALOG_OBJECTS_AT_ONCE", problem)
+    return parts
+
+
+def _run(parts: Mapping[str, Callable[[], None]], draining: threading.Event) -> int:
+    """Run all parts; when one breaks, the process ends."""
+    broken = list[str]()
+
+    def run(name: str) -> None:
+        try:
+            parts[name]()
+        except Exception as exc:
+            log.exception("a part of the worker ends", extra={"error": str(exc)})
+            broken.append(name)
+        finally:
+            draining.set()
+
+    threads = [Thread(target=run, args=(name,), name=name) for name in parts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return EXIT_FAILED if broken else EXIT_OK
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,6 +249,12 @@ def _parser() -> argparse.ArgumentParser:
         default=tuple(JobType),
         help="jobs to take, separated by commas: "
         f"{', '.join(type_.value for type_ in JobType)}; all by default",
+    )
+    parser.add_argument(
+        "--only",
+        choices=(JOBS, OBJECTS),
+        help="take only submitted jobs, or only make thumbnails and the like of what "
+        "appears in the store; both by default",
     )
     return parser
 

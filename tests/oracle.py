@@ -8,6 +8,7 @@ shared assets, no foreign transcripts).
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -62,8 +63,15 @@ def expected_documents(
     jobs: Iterable[Mapping[str, Any]],
     storage: Path,
     annotations: Iterable[Mapping[str, Any]] = (),
+    objects: Iterable[Mapping[str, Any]] = (),
+    extractions: Iterable[Mapping[str, Any]] = (),
 ) -> tuple[Expected, Expected]:
-    """Derive all asset documents and all segment documents."""
+    """Derive all asset documents and all segment documents.
+
+    ``objects`` and ``extractions`` are records: of what files say only their etag is
+    believed, and nothing is read out of files here.
+    """
+    assertions = _assertions(objects, extractions)
     notes = {note["_id"]: note for note in annotations}
     assets: Expected = {}
     segments: Expected = {}
@@ -73,26 +81,85 @@ def expected_documents(
         job_id = job["jobId"]
         note = notes.get(job_id, {})
         if job["type"] == "lora-training":
-            assets[document_id("l", job_id)] = _common(job, note, job_id, "lora") | {
-                "name": job["config"]["loraName"]
-            }
+            said = assertions.get(_path(job["versions"][-1].get("modelUrl", "")), {})
+            own = job["config"].get("trigger")
+            called = [own] if own else []
+            called += [word for word in said.get("triggerWords", ()) if word != own]
+            assets[document_id("l", job_id)] = (
+                _common(job, note, job_id, "lora")
+                | {"name": job["config"]["loraName"], "trigger": ", ".join(called)}
+                | {name: said.get(name) for name in _OF_FILES}
+            )
         elif job["type"] == "image-generation":
-            _add_images(assets, job, note)
+            _add_images(assets, job, note, assertions)
         else:
             _add_transcript(assets, segments, job, note, storage)
+            path = _path(job["versions"][-1]["transcriptUrl"])
+            said = assertions.get(path, {})
+            assets[document_id("t", job_id)] |= {k: said.get(k) for k in _OF_FILES}
     return assets, segments
 
 
+_OF_FILES = ("family", "generator", "camera", "extraction", "rank", "steps", "seed")
+_PROGRAMS = {"a1111": "automatic1111"}
+
+
+def _path(url: str) -> str:
+    return url.removeprefix(_BUCKET)
+
+
+def _assertions(
+    objects: Iterable[Mapping[str, Any]], extractions: Iterable[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Tell by key what each file says of itself, in the documents' words."""
+    etags = {one["key"]: one.get("etag") for one in objects}
+    assertions: dict[str, dict[str, Any]] = {}
+    newest: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for one in sorted(extractions, key=lambda one: one["version"]):
+        if one["etag"] == etags.get(one["key"]):
+            newest.setdefault(one["key"], {})[one["extractor"]] = one
+    for key, found in newest.items():
+        facts = {name: one.get("facts", {}) for name, one in found.items()}
+        weights, made = facts.get("safetensors", {}), facts.get("generation", {})
+        photo = facts.get("exif", {})
+        names = [photo.get("cameraMake"), photo.get("cameraModel")]
+        failed = {
+            f"failed:{one.get('cause')}" for one in found.values() if "error" in one
+        }
+        read = [one for name, one in found.items() if name != "transcript"]
+        program = made.get("source")
+        assertions[key] = {
+            "family": weights.get("family"),
+            "rank": weights.get("rank"),
+            "triggerWords": weights.get("triggerWords", ()),
+            "generator": _PROGRAMS.get(program, program),
+            "steps": made.get("steps"),
+            "seed": made.get("seed"),
+            "prompt": made.get("prompt"),
+            "camera": " ".join(name for name in names if name) or None,
+            "extraction": sorted(failed) or (["ok"] if read else None),
+        }
+    return assertions
+
+
 def _add_images(
-    assets: Expected, job: Mapping[str, Any], note: Mapping[str, Any]
+    assets: Expected,
+    job: Mapping[str, Any],
+    note: Mapping[str, Any],
+    assertions: Mapping[str, Mapping[str, Any]],
 ) -> None:
     number = 0
     for version in job["versions"]:
-        for _ in version["images"]:
+        for image in version["images"]:
             number += 1
             asset_id = f"{job['jobId']}-{number}"
             common = _common(job, note, asset_id, "image")
-            common["prompt"] = job["config"]["prompt"]
+            said = assertions.get(image.get("s3Key") or _path(image.get("url", "")), {})
+            common |= {name: said.get(name) for name in _OF_FILES}
+            config = job["config"]
+            common["prompt"] = config.get("prompt") or said.get("prompt")
+            seeds = (image.get("seed"), config.get("seed"), said.get("seed"))
+            common["seed"] = next((seed for seed in seeds if seed is not None), None)
             assets[document_id("i", asset_id)] = common
 
 
@@ -131,6 +198,14 @@ def expected_facets(assets: Expected) -> Facets:
             for asset in assets.values()
         ),
         "owner": Counter(owner_key(asset["userId"]) for asset in assets.values()),
+        "extraction": Counter(
+            outcome
+            for asset in assets.values()
+            for outcome in asset.get("extraction") or ()
+        ),
+        "generator": Counter(
+            asset["generator"] for asset in assets.values() if asset.get("generator")
+        ),
     }
     return {name: dict(counts) for name, counts in facets.items()}
 
@@ -151,9 +226,18 @@ def known_assets(documents: Iterable[Mapping[str, Any]]) -> Expected:
         names = ("assetId", "type", "userId", "status", "tags", "description")
         kept = {name: view.get(name) for name in names}
         kept["acl"] = sorted(document["acl"])
+        if view["type"] != "dataset":
+            of_files = {"camera": "camera_key"}
+            for name in _OF_FILES:
+                kept[name] = document.get(of_files.get(name, name))
+            for name in ("family", "generator", "camera"):
+                kept[name] = _plain(kept[name])
+            if kept["extraction"] is not None:
+                kept["extraction"] = sorted(map(_plain, kept["extraction"]))
         match view["type"]:
             case "lora":
                 kept["name"] = document["name"]
+                kept["trigger"] = document.get("trigger", "")
             case "image":
                 kept["prompt"] = document.get("prompt")
             case "transcript":
@@ -163,6 +247,20 @@ def known_assets(documents: Iterable[Mapping[str, Any]]) -> Expected:
                 pass
         assets[document["id"]] = kept
     return assets
+
+
+_ESCAPE = re.compile("qq|qs|q([0-9a-f]+)z")
+
+
+def _plain(key: str | None) -> str | None:
+    """Turn an exact key back into its value (``docs/adr/0002``)."""
+
+    def meant(found: re.Match[str]) -> str:
+        if found[1]:
+            return chr(int(found[1], 16))
+        return "q" if found[0] == "qq" else " "
+
+    return None if key is None else _ESCAPE.sub(meant, key)
 
 
 def known_segments(documents: Iterable[Mapping[str, Any]]) -> Expected:
@@ -253,20 +351,24 @@ def exported(
 def counted_facets(url: str, api_key: str, index: str) -> Facets:
     """Ask the engine for the counts that its facets show."""
     names = ("kind", "status", "tag_keys", "visibility", "owner")
+    of_files = ("extraction", "generator")
     found = searched(
         url,
         api_key,
         index,
         q="*",
         filter_by="_seq:>=0",
-        facet_by=",".join(names),
+        facet_by=",".join(names + of_files),
         max_facet_values="1000",
         per_page="0",
     )
-    return {
+    counted = {
         facet["field_name"]: {one["value"]: one["count"] for one in facet["counts"]}
         for facet in found["facet_counts"]
     }
+    for name in of_files:
+        counted[name] = {_plain(k) or "": n for k, n in counted[name].items()}
+    return counted
 
 
 def searched(url: str, api_key: str, index: str, **parameters: str) -> dict[str, Any]:

@@ -163,8 +163,9 @@ def read_asset(
             link,
             uses=services.assets.known(asker, view.get("uses", ())),
             is_owner=asker.sees_everything or asker.user_id == view["userId"],
+            shown=shown,
         )
-        for view in views
+        for view, shown in zip(views, services.pictures.results(views), strict=True)
     ]
     facts = wires[0]
     if len(wires) > 1:

@@ -1,12 +1,15 @@
 """``/api/assets/{assetId}/download`` and ``/thumbnail``."""
 
+import re
 from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import RedirectResponse
+from starlette.responses import Response
 
 from api.asset_services import ServicesDep, base_address
-from api.dependencies import AskerDep, CatalogDep
+from api.byte_ranges import names_tag
+from api.dependencies import AskerDep
 from api.freshness import FRESH
 from api.queries import AssetIdPath
 from api.responses import JsonResponse
@@ -17,6 +20,18 @@ from catalog.services.downloads import DownloadFile
 router = APIRouter(prefix="/api/assets/{assetId}", tags=["files"], dependencies=[FRESH])
 
 _THUMBNAIL_CACHE = "private, max-age=60"
+_LASTING_CACHE = "private, max-age=31536000, immutable"
+_PLACEHOLDER_CACHE = "private, max-age=10"
+"""Private, always: who may see an asset is asked for every caller."""
+
+_NO_WORTH = re.compile(r"\bq\s*=\s*0(?:\.0*)?\s*(?:;|\Z)")
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {kind: {} for kind in ("image/png", "image/webp", "image/jpeg")},
+        "description": "The picture.",
+    },
+    304: {"description": "The caller has this very picture already."},
+}
 
 
 @router.get(
@@ -71,28 +86,62 @@ def download(
 @router.get(
     "/thumbnail",
     summary="Get the small picture",
-    status_code=302,
-    response_class=RedirectResponse,
-    responses=problems(400, 401, 404, 503),
-    response_description="Where the picture is.",
+    response_class=Response,
+    responses=problems(400, 401, 404, 503) | _PICTURE,
 )
 def thumbnail(
     request: Request,
     asset_id: AssetIdPath,
     asker: AskerDep,
-    catalog: CatalogDep,
     services: ServicesDep,
-    size: Annotated[  # noqa: ARG001  (renditions come with the processors)
+    size: Annotated[
         int,
-        Query(ge=16, le=2048, description="Edge in pixels; there is one size so far."),
+        Query(
+            ge=16,
+            le=2048,
+            description="Edge in pixels that it is shown at: up to 256, up to 512, or "
+            "more.",
+        ),
     ] = 256,
-) -> RedirectResponse:
-    """Leads to the picture; 404 while the asset has none."""
-    path = services.downloads.thumbnail(
-        asker, asset_id, link_seconds=catalog.settings.link_seconds
+    v: Annotated[
+        str | None,
+        Query(max_length=64, description="State of the picture, as `ETag` tells it."),
+    ] = None,
+) -> Response:
+    """The picture, or a drawn sign while there is none.
+
+    `Accept: image/webp` gets the smaller files. `Content-Location` has the address of
+    this very state (`v`), which may be kept for good; a sign for ten seconds.
+    """
+    found = services.pictures.picture(
+        asker, asset_id, size=size, types=_welcome(request)
     )
-    return RedirectResponse(
-        base_address(request) + path, 302, {"Cache-Control": _THUMBNAIL_CACHE}
+    headers = {
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "same-site",
+        "Cache-Control": _PLACEHOLDER_CACHE,
+    }
+    if found.digest is None:
+        return Response(found.content, headers=headers, media_type=found.content_type)
+    headers["ETag"] = f'"{found.digest}"'
+    is_this = v == found.digest
+    headers["Cache-Control"] = _LASTING_CACHE if is_this else _THUMBNAIL_CACHE
+    query = urlencode({"size": size, "v": found.digest})
+    place = f"/api/assets/{quote(found.asset_id, safe='')}/thumbnail"
+    headers["Content-Location"] = f"{place}?{query}"
+    if names_tag(request.headers, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(found.content, headers=headers, media_type=found.content_type)
+
+
+def _welcome(request: Request) -> frozenset[str]:
+    """List the media types that a caller names, but those of no worth (``q=0``)."""
+    offers = ",".join(request.headers.getlist("accept")).lower().split(",")
+    parts = (offer.partition(";") for offer in offers)
+    return frozenset(
+        name.strip() for name, _, rest in parts if not _NO_WORTH.search(rest)
     )
 
 

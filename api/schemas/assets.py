@@ -202,6 +202,39 @@ class Version(WireModel):
     files: list[VersionFile]
 
 
+class Rendition(WireModel):
+    """A small file that shows an asset's."""
+
+    kind: str
+    """`thumbnail small large poster waveform peaks`."""
+    url: str | None
+    """Fetchable as given."""
+    content_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+
+
+class AssetPicture(WireModel):
+    """What was found in the file that shows an asset, and made of it."""
+
+    blurhash: str | None = None
+    """To be drawn until the picture is there."""
+    dominant_colours: list[str] | None = None
+    """`#rrggbb`, the most frequent first."""
+    perceptual_hash: str | None = None
+    """64 bits in hex; alike pictures differ in few."""
+    width: int | None = None
+    height: int | None = None
+    duration: float | None = None
+    """Seconds, of a recording."""
+    renditions: list[Rendition]
+    cause: str | None = None
+    """Why nothing could be made of the file, in one word."""
+    message: str | None = None
+    """The same, as a sentence."""
+
+
 class Asset(WireModel):
     """One asset: the fields of its list shape, and everything else there is."""
 
@@ -232,8 +265,12 @@ class Asset(WireModel):
                             ],
                         }
                     ],
+                    "family": "flux",
+                    "rank": 16,
+                    "extraction": ["ok"],
                     "sharedWith": [],
                     "problems": [],
+                    "tagSuggestions": ["headshot"],
                 }
             ]
         }
@@ -254,10 +291,40 @@ class Asset(WireModel):
     """AssetIds that it was made with, as far as the caller may know of them."""
     version_list: list[Version]
     """All versions with their files, oldest first."""
+    picture: AssetPicture | None = None
+    """Absent until a worker has looked at the file."""
     shared_with: list[str] | None = None
     """For its owner only."""
     problems: list[str] | None = None
     """What could not be read in its record; for its owner only."""
+    tag_suggestions: list[str] | None = None
+    """What its files suggest as tags; a person decides. For its owner only."""
+    family: str | None = None
+    """Of a LoRA: whose models it fits (`flux sd1 sd2 sdxl sd3 unknown`). This and what
+    follows is what the files say; each is present where they do."""
+    rank: int | None = None
+    trigger_words: list[str] | None = None
+    """Further words that call a LoRA up."""
+    generator: str | None = None
+    """Program that made an image: `automatic1111 comfyui fooocus invokeai novelai
+    swarmui`."""
+    sampler: str | None = None
+    scheduler: str | None = None
+    steps: int | None = None
+    cfg: float | None = None
+    lora_names: list[str] | None = None
+    """LoRAs that an image was made with, by the generator's names."""
+    hashes: list[str] | None = None
+    """Of models and LoRAs that an image was made with."""
+    camera: str | None = None
+    taken_at: str | None = None
+    """As the camera wrote it: with an offset only where it knew one."""
+    audio_codec: str | None = None
+    video_codec: str | None = None
+    keywords: list[str] | None = None
+    """What a transcript is about."""
+    extraction: list[str] | None = None
+    """How reading the files went: `ok`, or `failed:` and each cause."""
     index: IndexReached | None = None
     """Present with `waitFor`."""
 

@@ -31,7 +31,13 @@ _EXAMPLE: dict[str, Any] = {
             "isIndexed": True,
         }
         | _OK,
-        {"stage": "extraction", "detail": "Nothing has to be read for it."} | _OK,
+        {
+            "stage": "extraction",
+            "detail": "Nothing has to be read for it. What its files say of themselves "
+            "was read.",
+            "extraction": ["ok"],
+        }
+        | _OK,
         {
             "stage": "filters",
             "verdict": "failed",

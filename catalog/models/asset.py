@@ -8,6 +8,7 @@ from typing import Any, NotRequired, TypedDict
 from pydantic import AwareDatetime
 
 from catalog.models.base import Model
+from catalog.models.file_facts import NO_FILE_FACTS, FileFacts
 from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, RootKey, UserId
 from catalog.models.transcript import Segment
 
@@ -64,7 +65,9 @@ class Asset(Model):
     ``versions`` ascend by number; the last is the one shown. ``uses`` holds the
     assetIds that this one was made with (only those that could be resolved from what
     the job names). ``transcript_text`` and ``segments`` are empty except for
-    transcripts.
+    transcripts. ``file`` is what the files say of themselves; where the job says
+    nothing of prompt, seed, size and the like, these are the files', too.
+    ``source_key`` is the recording of a transcript, where it lies in our store.
     """
 
     document_id: DocumentId
@@ -103,8 +106,10 @@ class Asset(Model):
     image_count: int | None = None
     caption_count: int | None = None
     thumbnail_key: ObjectKey | None = None
+    source_key: ObjectKey | None = None
     is_missing: bool = False
     problems: tuple[str, ...] = ()
+    file: FileFacts = NO_FILE_FACTS
     transcript_text: str = ""
     segments: tuple[Segment, ...] = ()
 
@@ -177,6 +182,23 @@ class AssetView(TypedDict):
     images: NotRequired[int]
     captions: NotRequired[int]
     thumbnail: NotRequired[str]
+    family: NotRequired[str]
+    rank: NotRequired[int]
+    triggerWords: NotRequired[list[str]]
+    generator: NotRequired[str]
+    sampler: NotRequired[str]
+    scheduler: NotRequired[str]
+    steps: NotRequired[int]
+    cfg: NotRequired[float]
+    loraNames: NotRequired[list[str]]
+    hashes: NotRequired[list[str]]
+    camera: NotRequired[str]
+    takenAt: NotRequired[str]
+    audioCodec: NotRequired[str]
+    videoCodec: NotRequired[str]
+    keywords: NotRequired[list[str]]
+    tagSuggestions: NotRequired[list[str]]
+    extraction: NotRequired[list[str]]
     missing: NotRequired[bool]
     problems: NotRequired[list[str]]
 
@@ -201,6 +223,8 @@ class AssetRow:
         owner_key: Access key of the owner.
         tag_keys: Exact keys of the tags, see ``catalog.search.values``.
         keys: All objects that the asset consists of or waits for.
+        sources: Objects that it was made from: they say something of it, too, but are
+            not its own.
         words: What degraded search looks through (at most 4,000 characters).
         segment_count: Number of segment documents.
         document_hash: Content hash of the search documents: what every live
@@ -221,6 +245,7 @@ class AssetRow:
     tag_keys: tuple[str, ...]
     keys: tuple[ObjectKey, ...]
     words: str
+    sources: tuple[ObjectKey, ...] = ()
     segment_count: int = 0
     document_hash: str = ""
     sequence: int = 0

@@ -1,6 +1,8 @@
 """What the catalog itself records beside jobs: objects, extractions, annotations."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pydantic import AwareDatetime
 
@@ -44,11 +46,20 @@ class StoredObject(Model):
         return self.state is ObjectState.PRESENT
 
 
+TRANSCRIPT_EXTRACTOR = "transcript"
+"""Reads what was said, for the index; all others read facts."""
+
+
 class Extraction(Model):
     """What one extractor read out of one state of an object, or why it couldn't.
 
     Identity is key + etag + extractor + version: a new file or a better extractor
     makes a new record, so an old one is never wrong.
+
+    ``error`` says why nothing could be read, as a sentence, and ``cause`` in one word.
+    ``facts`` are what the file says of itself, by name (``docs/extraction.md``);
+    ``problems`` what is broken beside them; ``raw`` what they were read out of, at
+    most 1 MiB.
     """
 
     store: str
@@ -58,7 +69,11 @@ class Extraction(Model):
     version: int
     job_id: JobId | None = None
     error: str | None = None
+    cause: str | None = None
     transcript: TranscriptContent | None = None
+    facts: Mapping[str, Any] = {}
+    problems: tuple[str, ...] = ()
+    raw: bytes | None = None
 
 
 class Annotation(Model):

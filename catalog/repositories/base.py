@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from catalog.access import Asker, Scope
 from catalog.errors import MalformedRecordError
 from catalog.models.asset import AssetRow, AssetType, AssetView
-from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
+from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.page import Page
 from catalog.models.stored import Annotation, Extraction, StoredObject
@@ -93,7 +93,9 @@ class RootBundle:
         siblings: Other roots of the same ``jobId``.
         annotations: By target (assetId or jobId).
         objects: By key: those of the job's prefixes and those that the record names.
-        extractions: By key; only those of the object's present etag.
+        extractions: By key: what was said; only of the object's present etag.
+        facts: By key: what else was read, likewise, of each extractor the newest
+            version; by extractor.
         rows: What the read model holds of this root now.
     """
 
@@ -106,6 +108,7 @@ class RootBundle:
     annotations: Mapping[str, Annotation] = field(default_factory=dict)
     objects: Mapping[ObjectKey, StoredObject] = field(default_factory=dict)
     extractions: Mapping[ObjectKey, Extraction] = field(default_factory=dict)
+    facts: Mapping[ObjectKey, tuple[Extraction, ...]] = field(default_factory=dict)
     rows: tuple[AssetRow, ...] = ()
 
 
@@ -172,7 +175,8 @@ class RecordReader(RootReader, Protocol):
     def roots_of_keys(self, keys: Iterable[ObjectKey]) -> tuple[RootId, ...]:
         """Find the roots whose assets consist of, or wait for, these objects.
 
-        By the job that the layout names in the key and by ``assets.keys``.
+        By the job that the layout names in the key and by ``assets.keys``
+        and ``assets.sources``.
         """
         ...
 
@@ -263,18 +267,6 @@ class ObjectRepository(Protocol):
         An event that is older than its key's tombstone must not be alive any more:
         queues keep messages for 14 days at most.
         """
-        ...
-
-
-class ExtractionRepository(Protocol):
-    """Records of ``extractions``."""
-
-    def record(self, extractions: Iterable[Extraction]) -> None:
-        """Add or replace; identity is store, key, etag, extractor, version."""
-        ...
-
-    def record_id(self, extraction: Extraction) -> Any:  # noqa: ANN401  (any BSON value)
-        """``_id`` of an extraction's record, as ``Change.record_id`` tells it."""
         ...
 
 
@@ -392,6 +384,10 @@ class AssetRepository(Protocol):
         """Read the assets that consist of an object of our store, whoever asks."""
         ...
 
+    def using(self, asset_id: AssetId, limit: int) -> tuple[FoundAsset, ...]:
+        """Read the newest assets that were made with one, whoever asks."""
+        ...
+
     def names_starting(
         self, asker: Asker, prefix: str, limit: int
     ) -> tuple[AssetView, ...]:
@@ -460,9 +456,6 @@ class RowRepository(Protocol):
     def proofs_of(self, root_keys: Sequence[RootKey]) -> tuple[RowProof, ...]:
         """What the rows of these roots say now, majority-committed."""
         ...
-
-
-# --- live jobs, for the event streams ----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

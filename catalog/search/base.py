@@ -18,6 +18,18 @@ from catalog.models.ids import DocumentId, RootKey
 
 
 @dataclass(frozen=True, slots=True)
+class NumberRange:
+    """Numbers from ``low`` to ``high``, both inclusive; ``None`` is no bound.
+
+    ``name`` is that of a filter in ``catalog.search.filters.NUMBER_FILTERS``.
+    """
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SearchQuery:
     """What a person asks; every question carries who asks.
 
@@ -35,6 +47,8 @@ class SearchQuery:
         speakers: Any of.
         languages: Any of.
         formats: Any of.
+        exact: Any of the values, for each filter of ``EXACT_FILTERS`` that is named.
+        ranges: Each for another filter of ``NUMBER_FILTERS``.
         since: Created at or after; aware.
         until: Created at or before; aware.
         sort: ``relevance createdAt updatedAt completedAt name sizeBytes duration``.
@@ -57,6 +71,8 @@ class SearchQuery:
     speakers: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    exact: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    ranges: tuple[NumberRange, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     sort: str = "relevance"
@@ -73,6 +89,15 @@ FACETS = (
     "status",
     "model",
     "baseModel",
+    "family",
+    "generator",
+    "sampler",
+    "lora",
+    "camera",
+    "audioCodec",
+    "videoCodec",
+    "keyword",
+    "extraction",
     "speaker",
     "language",
     "format",

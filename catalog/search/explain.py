@@ -12,8 +12,9 @@ from typing import Any
 
 from catalog.models.ids import DocumentId
 from catalog.search.base import IndexName, SearchQuery
+from catalog.search.filters import named_filters
 from catalog.search.generation import alias_name
-from catalog.search.query import MAX_REACH, Search, named_filters, plan_search
+from catalog.search.query import MAX_REACH, Search, plan_search
 from catalog.search.text import parse_words, terms_of
 
 PAGE = 250

@@ -18,9 +18,11 @@ import orjson
 
 from catalog.access import access_keys, owner_key
 from catalog.models.asset import Asset, AssetRow, AssetView
+from catalog.models.file_facts import NO_FILE_FACTS
 from catalog.models.ids import AssetId, DocumentId, ObjectKey, RootKey, UserId
 from catalog.models.transcript import Segment
 from catalog.search.base import Document
+from catalog.search.file_fields import file_fields, file_names
 from catalog.search.text import cjk_pairs, clean, other_spellings
 from catalog.search.values import exact_key, fold_tag, tag_key
 from catalog.search.view import iso_time, view_of
@@ -154,6 +156,8 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
         document["format"] = _key(asset.format)
     if asset.uses:
         document["uses"] = [use_key(used) for used in asset.uses]
+    if asset.file is not NO_FILE_FACTS:
+        document |= file_fields(asset.file)
     _add_numbers(document, asset)
     return document
 
@@ -161,12 +165,16 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
 def _add_texts(document: Document, asset: Asset, name: str) -> None:
     others = [text for text in (asset.model, asset.base_model, asset.file_name) if text]
     others += asset.speakers
+    others += file_names(asset.file)
     if others:
         document["names"] = [clean(text) for text in others]
+    called = asset.file.trigger_words
     if asset.trigger:
-        document["trigger"] = clean(asset.trigger)
+        document["trigger"] = clean(", ".join((asset.trigger, *called)))
     if asset.prompt:
         document["prompt"] = clean(asset.prompt)
+    if asset.negative_prompt:
+        document["negative_prompt"] = clean(asset.negative_prompt)
     if asset.description:
         document["description"] = clean(asset.description)
     if asset.transcript_text:
@@ -181,9 +189,11 @@ def _add_texts(document: Document, asset: Asset, name: str) -> None:
         for text in (
             *asset.tags,
             asset.trigger,
+            *called,
             asset.prompt,
             asset.description,
             *asset.speakers,
+            *file_names(asset.file),
             asset.transcript_text,
         )
         if text and (pairs := cjk_pairs(text))
@@ -205,10 +215,20 @@ def _add_numbers(document: Document, asset: Asset) -> None:
     # The engine stores an int32 that overflows as something else (measured).
     if asset.word_count is not None:
         document["word_count"] = min(asset.word_count, _MAX_INT32)
+    if asset.seed is not None and abs(asset.seed) <= _MAX_INT64:
+        document["seed"] = asset.seed
+    if asset.speakers:
+        document["speaker_count"] = len(asset.speakers)
+    _add_size(document, asset)
+
+
+def _add_size(document: Document, asset: Asset) -> None:
     if asset.width_px is not None:
         document["width"] = min(asset.width_px, _MAX_INT32)
     if asset.height_px is not None:
         document["height"] = min(asset.height_px, _MAX_INT32)
+    if asset.width_px and asset.height_px:
+        document["megapixels"] = round(asset.width_px * asset.height_px / 1e6, 3)
 
 
 def _segment_documents(asset: Asset, document: Document) -> list[Document]:
@@ -384,6 +404,7 @@ def row_of(
         tag_keys=tuple(dict.fromkeys(tag_key(tag) for tag in asset.tags)),
         keys=_object_keys(asset),
         words=_words(asset),
+        sources=(asset.source_key,) if asset.source_key else (),
         segment_count=0 if is_trashed else len(asset.segments),
         document_hash=document_hash,
         sequence=sequence,
@@ -403,7 +424,7 @@ def _words(asset: Asset) -> str:
     texts += [text.replace("_", " ") for text in texts if text and "_" in text]
     # Without the description: it has a field of its own in that index, for it changes
     # most, and whatever changes in a field rewrites all of the field's words.
-    texts += (asset.prompt, asset.trigger, *asset.speakers)
+    texts += (asset.prompt, asset.trigger, *asset.file.trigger_words, *asset.speakers)
     texts += (asset.file_name, asset.transcript_text)
     return clean(" ".join(filter(None, texts))[:MAX_WORDS_LENGTH])
 

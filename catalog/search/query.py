@@ -4,30 +4,22 @@ The access filter is in every search that is built here. Filters hold nothing bu
 of ``[a-z0-9]`` and whole numbers; what a person typed reaches ``q`` alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from catalog.access import search_filter
 from catalog.errors import InvalidQueryError
 from catalog.models.ids import DocumentId
 from catalog.search.base import FACETS, IndexName, SearchQuery
+from catalog.search.filters import clauses_of, joined
 from catalog.search.generation import alias_name
 from catalog.search.text import Words, parse_words
-from catalog.search.values import exact_key, fold_tag, tag_key
 
 MAX_REACH = 10_000
 """How deep pages go: page x per page (``typesense.md`` 8)."""
 
 MAX_PER_PAGE = 200
-MAX_VALUES = 100
-"""Values in one filter."""
-
-MAX_CLAUSES = 20
-"""Tags that must all be there, or all be absent: the engine stops at 50 clauses."""
-
 MAX_FACET_VALUES = 50
 MAX_COUNTED_TAGS = 250
 """Other tags of the same assets count too and must not push a candidate out."""
@@ -44,6 +36,15 @@ FACET_FIELDS: Mapping[str, str] = {
     "status": "status",
     "model": "model_key",
     "baseModel": "base_model_key",
+    "family": "family",
+    "generator": "generator",
+    "sampler": "sampler_key",
+    "lora": "lora_keys",
+    "camera": "camera_key",
+    "audioCodec": "audio_codec",
+    "videoCodec": "video_codec",
+    "keyword": "keyword_keys",
+    "extraction": "extraction",
     "speaker": "speaker_keys",
     "language": "language",
     "format": "format",
@@ -77,8 +78,9 @@ _ASSET_FIELDS = (
     ("description", 5),
 )
 _CJK_FIELD = ("text_cjk", 4)
+_NEGATIVE_FIELD = ("negative_prompt", 2)
 _TRANSCRIPT_FIELD = ("transcript", 1)
-_HIGHLIGHTED = "name,tags,trigger,names,prompt,description"
+_HIGHLIGHTED = "name,tags,trigger,names,prompt,description,negative_prompt"
 _BY_RELEVANCE = "_text_match:desc,created_at:desc"
 _WHOLE_TEXT_TOKENS = 400
 """More than a segment has: its highlight must be the whole text to find the word."""
@@ -124,7 +126,7 @@ def plan_search(
     """
     words = parse_words(query.words)
     _check_page(query)
-    clauses = _clauses(query)
+    clauses = clauses_of(query)
     if spoken_only:
         clauses["spoken"] = "(kind:=transcript)"
     access = search_filter(query.asker, query.scope)
@@ -137,7 +139,7 @@ def plan_search(
     own = [facet for facet in facets if facet in clauses]
     main = [facet for facet in facets if facet not in clauses]
     first = shared | {
-        "filter_by": _join(access, clauses.values()),
+        "filter_by": joined(access, clauses.values()),
         "sort_by": _sort_by(query, words),
         "page": query.page,
         "per_page": query.per_page,
@@ -161,7 +163,7 @@ def plan_search(
         searches.append(
             shared
             | {
-                "filter_by": _join(access, others),
+                "filter_by": joined(access, others),
                 "per_page": 0,
                 "highlight_fields": "none",
             }
@@ -173,9 +175,12 @@ def plan_search(
 def _matching(words: Words, *, spoken_only: bool) -> Search:
     if words.is_all:
         return {"q": "*"}
-    fields = [_TRANSCRIPT_FIELD] if spoken_only else [*_ASSET_FIELDS, _TRANSCRIPT_FIELD]
+    fields = [] if spoken_only else list(_ASSET_FIELDS)
     if words.has_cjk:
-        fields.insert(len(fields) - 1, _CJK_FIELD)
+        fields.append(_CJK_FIELD)
+    if not spoken_only:
+        fields.append(_NEGATIVE_FIELD)
+    fields.append(_TRANSCRIPT_FIELD)
     return {
         "q": words.q,
         "query_by": ",".join(name for name, _ in fields),
@@ -230,105 +235,6 @@ def _check_facets(facets: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(facets))
 
 
-# --- filters -----------------------------------------------------------------------
-
-_WIRE_NAMES = {
-    "tags": "tagsAny",
-    "all": "tags",
-    "none": "tagsNone",
-    "since": "from",
-    "until": "to",
-}
-"""Clauses that are called otherwise than the parameters that they come from."""
-
-
-def named_filters(query: SearchQuery) -> dict[str, str]:
-    """Build each filter of a search by itself, by the name of its parameter.
-
-    ``scope`` is the access filter and comes first.
-
-    Raises:
-        InvalidQueryError: A value can't be used; names the parameter.
-    """
-    access = search_filter(query.asker, query.scope)
-    return {"scope": access} | {
-        _WIRE_NAMES.get(name, name): clause for name, clause in _clauses(query).items()
-    }
-
-
-def _clauses(query: SearchQuery) -> dict[str, str]:
-    """Build one clause per parameter, by the name of the facet that it narrows.
-
-    ``tags`` (all of) narrows no facet of its own: among what has one tag, other tags
-    still count.
-    """
-    clauses: dict[str, str] = {}
-    if query.types:
-        kinds = ",".join(dict.fromkeys(type_.value for type_ in query.types))
-        clauses["type"] = f"(kind:=[{kinds}])"
-    for facet, field, values in (
-        ("status", "status", query.statuses),
-        ("model", "model_key", query.models),
-        ("speaker", "speaker_keys", query.speakers),
-        ("language", "language", query.languages),
-        ("format", "format", query.formats),
-    ):
-        if values:
-            clauses[facet] = f"({field}:=[{','.join(_keys(facet, values))}])"
-    if query.tags_any:
-        keys = ",".join(_tag_keys("tagsAny", query.tags_any, MAX_VALUES))
-        clauses["tags"] = f"(tag_keys:=[{keys}])"
-    if query.tags:
-        keys_of_all = _tag_keys("tags", query.tags, MAX_CLAUSES)
-        clauses["all"] = _join(*(f"(tag_keys:={key})" for key in keys_of_all))
-    if query.tags_none:
-        # One clause each: a list with != is unreliable before 30.2 (its notes).
-        none = _tag_keys("tagsNone", query.tags_none, MAX_CLAUSES)
-        clauses["none"] = _join(*(f"(tag_keys:!={key})" for key in none))
-    if query.since is not None:
-        clauses["since"] = f"(created_at:>={_seconds('from', query.since)})"
-    if query.until is not None:
-        clauses["until"] = f"(created_at:<={_seconds('to', query.until)})"
-    return clauses
-
-
-def _join(*clauses: str | Iterable[str]) -> str:
-    flat: list[str] = []
-    for clause in clauses:
-        if isinstance(clause, str):
-            flat.append(clause)
-        else:
-            flat.extend(clause)
-    return " && ".join(flat)
-
-
-_key = lru_cache(maxsize=8192)(exact_key)
-_tag_key = lru_cache(maxsize=8192)(tag_key)
-
-
-def _keys(field: str, values: Sequence[str]) -> list[str]:
-    _check_values(field, values, MAX_VALUES)
-    return list(dict.fromkeys(_key(value) for value in values))
-
-
-def _tag_keys(field: str, labels: Sequence[str], limit: int) -> list[str]:
-    _check_values(field, [fold_tag(label) for label in labels], limit)
-    return list(dict.fromkeys(_tag_key(label) for label in labels))
-
-
-def _check_values(field: str, values: Sequence[str], limit: int) -> None:
-    if len(values) > limit:
-        raise InvalidQueryError(field, f"Give at most {limit} values.")
-    if not all(values):  # the engine answers an empty value with an error
-        raise InvalidQueryError(field, "A value must not be empty.")
-
-
-def _seconds(field: str, time: datetime) -> int:
-    if time.tzinfo is None:
-        raise InvalidQueryError(field, "Give the time's offset from UTC.")
-    return int(time.timestamp() // 1)
-
-
 # --- moments -----------------------------------------------------------------------
 
 
@@ -369,7 +275,7 @@ def plan_moments(
         "prefix": "true",
         "num_typos": 0 if words.has_cjk else 2,
         "drop_tokens_threshold": 1000 if some_words else 0,
-        "filter_by": _join(access, wanted),
+        "filter_by": joined(access, wanted),
         "search_cutoff_ms": cutoff_ms,
     }
     best = shared | {
@@ -461,7 +367,7 @@ def plan_tag_counts(
     counting: Search = {
         "collection": alias_name(prefix, IndexName.ASSETS),
         "q": "*",
-        "filter_by": _join(access, f"(tag_keys:=[{','.join(keys)}])"),
+        "filter_by": joined(access, f"(tag_keys:=[{','.join(keys)}])"),
         "per_page": 0,
         "facet_by": "tag_keys",
         "max_facet_values": MAX_COUNTED_TAGS,
@@ -483,7 +389,7 @@ def plan_labels(
         {
             "collection": alias_name(prefix, IndexName.ASSETS),
             "q": "*",
-            "filter_by": _join(access, f"({field}:={key})"),
+            "filter_by": joined(access, f"({field}:={key})"),
             "per_page": 1,
             "include_fields": "id,view",
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from catalog.search.base import Document, IndexName
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raise it when the projection changes what a field holds; ``schema_hash`` follows."""
 
 TOKEN_SEPARATORS = ("_", "-", ".", "/", ":", "@", "(", ")", "'")
@@ -64,6 +64,7 @@ _ASSETS = (
     Field("tags", "string[]", optional=True),
     Field("trigger", "string", optional=True),
     Field("prompt", "string", optional=True),
+    Field("negative_prompt", "string", optional=True),
     Field("description", "string", optional=True),
     Field("names", "string[]", optional=True),
     Field("transcript", "string", optional=True),
@@ -73,6 +74,16 @@ _ASSETS = (
     Field("tag_keys", "string[]", facet=True, optional=True),
     Field("model_key", "string", facet=True, optional=True),
     Field("base_model_key", "string", facet=True, optional=True),
+    Field("family", "string", facet=True, optional=True),
+    Field("generator", "string", facet=True, optional=True),
+    Field("sampler_key", "string", facet=True, optional=True),
+    Field("lora_keys", "string[]", facet=True, optional=True),
+    Field("hash_keys", "string[]", optional=True),
+    Field("camera_key", "string", facet=True, optional=True),
+    Field("audio_codec", "string", facet=True, optional=True),
+    Field("video_codec", "string", facet=True, optional=True),
+    Field("keyword_keys", "string[]", facet=True, optional=True),
+    Field("extraction", "string[]", facet=True, optional=True),
     Field("speaker_keys", "string[]", facet=True, optional=True),
     Field("language", "string", facet=True, optional=True),
     Field("format", "string", facet=True, optional=True),
@@ -92,6 +103,12 @@ _ASSETS = (
     Field("word_count", "int32", optional=True),
     Field("width", "int32", optional=True),
     Field("height", "int32", optional=True),
+    Field("megapixels", "float", optional=True),
+    Field("rank", "int32", optional=True),
+    Field("steps", "int32", optional=True),
+    Field("cfg", "float", optional=True),
+    Field("seed", "int64", optional=True),
+    Field("speaker_count", "int32", optional=True),
     *_BOOKKEEPING,
 )
 

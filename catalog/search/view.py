@@ -12,6 +12,8 @@ from catalog.models.asset import (
     FileView,
     VersionView,
 )
+from catalog.models.file_facts import NO_FILE_FACTS
+from catalog.search.file_fields import add_file_facts
 
 
 def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the other)
@@ -52,6 +54,8 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
         view["problems"] = list(asset.problems)
     _add_generated(view, asset)
     _add_recorded(view, asset)
+    if asset.file is not NO_FILE_FACTS:
+        add_file_facts(view, asset.file)
     return view
 
 

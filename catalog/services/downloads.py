@@ -1,4 +1,4 @@
-"""Where the bytes of an asset can be fetched: download links and thumbnails."""
+"""Where the bytes of an asset can be fetched."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from catalog.models.asset import AssetView, FileView
 from catalog.models.ids import ObjectKey
 from catalog.services.assets import AssetService
 from catalog.storage.base import ObjectStore
-from catalog.storage.links import LinkSigner, rounded_expiry
+from catalog.storage.links import LinkSigner
 
 MIN_EXPIRES_SECONDS = 60
 MAX_EXPIRES_SECONDS = 604_800
@@ -111,25 +111,6 @@ class DownloadService:
             else datetime.fromtimestamp(expires_at, UTC),
             files=tuple(self._listed(file, expires_at) for file in files),
         )
-
-    def thumbnail(self, asker: Asker, target: str, *, link_seconds: int) -> str:
-        """Make the path of a link to an asset's small picture.
-
-        Args:
-            asker: Who asks.
-            target: An assetId or a jobId (then its first asset that has a picture).
-            link_seconds: How long the link works at least.
-
-        Raises:
-            NotFoundError: There is no such asset for the asker, or it has no picture.
-        """
-        views = self._assets.find(asker, target)
-        keys = (view.get("thumbnail") for view in views)
-        key = next((key for key in keys if key is not None), None)
-        if key is None:
-            raise NotFoundError("thumbnail of asset", target)
-        expires_at = rounded_expiry(self._clock.now(), link_seconds)
-        return self._links.path(ObjectKey(key), expires_at=expires_at)
 
     def _address(
         self, file: FileView, expires_in: timedelta, expires_at: int

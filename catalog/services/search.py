@@ -188,6 +188,8 @@ class SearchService:
         needs_index = {
             "the filter language": bool(query.languages),
             "the filter format": bool(query.formats),
+            **{f"the filter {name}": bool(values) for name, values in query.exact},
+            **{f"the filter {limits.name}": True for limits in query.ranges},
             "a search for exclusions alone": not (words.is_all or words.has_positive),
         }
         for what, is_asked in needs_index.items():

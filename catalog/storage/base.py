@@ -182,6 +182,24 @@ class ExpiresByRule(Protocol):
         """
         ...
 
+    def expire(self, prefix: str, after: timedelta) -> bool:
+        """Have objects under a prefix removed some time after they were written.
+
+        All other rules stay as they are.
+
+        Args:
+            prefix: Start of the keys.
+            after: Whole days.
+
+        Returns:
+            Whether a rule was added; ``False`` where one does so already, or sooner.
+
+        Raises:
+            DependencyUnavailableError: retryable.
+            DependencyRejectedError: We may not, or the store knows no such rules.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:

@@ -30,7 +30,7 @@ _INVALID = re.compile(r"[\x00-\x1f\x7f-\x9f]|(?:^|/)\.{0,2}(?:/|\Z)")
 _VERSION = re.compile(r"v(0|[1-9][0-9]{0,8})")
 _NUMBERED = re.compile(r"([0-9]{1,9})\.[^.]+")
 _GENERATED = re.compile(r"image_([0-9]{1,9})(?:_thumb)?\.[^.]+")
-_IMAGE_ENDINGS = frozenset(
+IMAGE_ENDINGS = frozenset(
     "avif bmp gif heic jpeg jpg jxl png svg tif tiff webp".split()  # noqa: SIM905
 )
 
@@ -260,7 +260,7 @@ def _role(  # noqa: PLR0911  (one line for each kind of file)
     area: Area, path: list[str]
 ) -> FileRole | None:
     stem, _, ending = path[-1].rpartition(".")
-    is_image = ending.lower() in _IMAGE_ENDINGS
+    is_image = ending.lower() in IMAGE_ENDINGS
     match area, path, ending.lower():
         case Area.LORAS, [_], "safetensors":
             return FileRole.MODEL
@@ -282,7 +282,7 @@ def _role(  # noqa: PLR0911  (one line for each kind of file)
 
 def _is_thumbnail(name: str) -> bool:
     stem, _, ending = name.rpartition(".")
-    return stem.endswith("_thumb") and ending.lower() in _IMAGE_ENDINGS
+    return stem.endswith("_thumb") and ending.lower() in IMAGE_ENDINGS
 
 
 def _transcript(user_id: UserId, job_id: JobId, version: int, name: str) -> ObjectKey:

@@ -28,6 +28,7 @@ from catalog.errors import (
     NotFoundError,
 )
 from catalog.models.ids import ObjectKey
+from catalog.storage import lifecycle
 from catalog.storage.base import ObjectInfo
 from catalog.storage.keys import check_key
 from catalog.storage.urls import (
@@ -71,6 +72,8 @@ _OUR_MISTAKES = (
     PartialCredentialsError,
 )
 _SERVER_ERROR = 500
+_UNKNOWN_CALLS = frozenset({"NotImplemented", "MethodNotAllowed"})
+_RULE_OPTIONS = ("TransitionDefaultMinimumObjectSize",)
 
 
 class S3Client(Protocol):
@@ -108,6 +111,9 @@ class _RuleClient(Protocol):
     """What we call of it besides, once an hour."""
 
     def get_bucket_lifecycle_configuration(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401
+        ...
+
+    def put_bucket_lifecycle_configuration(self, **parameters: Any) -> object:  # noqa: ANN401
         ...
 
 
@@ -294,22 +300,39 @@ class S3ObjectStore:
 
     def expires_after(self, prefix: str) -> timedelta | None:
         """See ``ExpiresByRule.expires_after``; rules that also ask for tags are not."""
+        return lifecycle.expires_after(self._rules(prefix).get("Rules", ()), prefix)
+
+    def expire(self, prefix: str, after: timedelta) -> bool:
+        """See ``ExpiresByRule.expire``."""
+        found = self._rules(prefix)
+        wanted = lifecycle.with_rule(
+            found.get("Rules", ()), f"catalog-{prefix.strip('/')}", prefix, after
+        )
+        if wanted is None:
+            return False
+        # S3 knows only the whole: what is not sent again is gone.
+        kept = {name: found[name] for name in _RULE_OPTIONS if name in found}
         try:
-            client = cast("_RuleClient", self._client)
-            answer = client.get_bucket_lifecycle_configuration(Bucket=self._bucket)
+            self._rule_client.put_bucket_lifecycle_configuration(
+                Bucket=self._bucket, LifecycleConfiguration={"Rules": wanted}, **kept
+            )
+        except (ClientError, BotoCoreError) as exc:
+            raise _about_rules(exc, prefix) from exc
+        return True
+
+    def _rules(self, prefix: str) -> Mapping[str, Any]:
+        try:
+            return self._rule_client.get_bucket_lifecycle_configuration(
+                Bucket=self._bucket
+            )
         except (ClientError, BotoCoreError) as exc:
             if _code(exc) == "NoSuchLifecycleConfiguration":
-                return None
-            raise _translated(exc, prefix) from exc
-        days = [
-            rule["Expiration"]["Days"]
-            for rule in answer.get("Rules", ())
-            if rule.get("Status") == "Enabled"
-            and "Days" in rule.get("Expiration", {})
-            and (scope := _prefix_of(rule)) is not None
-            and prefix.startswith(scope)
-        ]
-        return timedelta(days=min(days)) if days else None
+                return {}
+            raise _about_rules(exc, prefix) from exc
+
+    @property
+    def _rule_client(self) -> "_RuleClient":
+        return cast("_RuleClient", self._client)
 
     def check(self) -> None:
         """See ``ObjectStore.check``."""
@@ -403,19 +426,16 @@ class _Unclosed:
         return self._file.read(size)
 
 
-def _prefix_of(rule: Mapping[str, Any]) -> str | None:
-    """Which keys a lifecycle rule is for; ``None`` where it asks for more than that."""
-    if "Filter" not in rule:
-        return str(rule.get("Prefix", ""))
-    asked = rule["Filter"]
-    if set(asked) <= {"Prefix"}:
-        return str(asked.get("Prefix", ""))
-    return None
-
-
 def _code(exc: Exception) -> str:
     answer = exc.response if isinstance(exc, ClientError) else {}
     return str(answer.get("Error", {}).get("Code", ""))
+
+
+def _about_rules(exc: Exception, prefix: str) -> CatalogError:
+    """Translate, where a server that has no such rules is not one in trouble."""
+    if _code(exc) in _UNKNOWN_CALLS:
+        return DependencyRejectedError(STORAGE, str(exc))
+    return _translated(exc, prefix)
 
 
 def _no_bucket(name: str) -> DependencyRejectedError:

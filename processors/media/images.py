@@ -17,6 +17,8 @@ THUMB_NAME = "image_thumb.png"
 
 SMALL_NAME = "image_256.webp"
 LARGE_NAME = "image_512.webp"
+PREVIEW_NAME = "preview.png"
+PREVIEW_SIDE_PX = 1024
 SMALL_SIDE_PX = 256
 LARGE_SIDE_PX = 512
 QUALITY = 80
@@ -34,6 +36,15 @@ def task(source: Path, folder: Path, options: Mapping[str, Any]) -> dict[str, An
     """Make all renditions of a picture; takes no options."""
     del options
     return make_renditions(source, folder)
+
+
+def preview(source: Path, folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Write one picture of another as PNG, without its metadata; takes no options."""
+    del options
+    picture = read_picture(source, PREVIEW_SIDE_PX).image
+    picture.thumbnail((PREVIEW_SIDE_PX, PREVIEW_SIDE_PX), reducing_gap=REDUCING_GAP)
+    picture.save(folder / PREVIEW_NAME)
+    return {"width": picture.width, "height": picture.height}
 
 
 def warm_up() -> None:

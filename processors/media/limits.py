@@ -14,6 +14,9 @@ ONE_THREAD: Mapping[str, str] = {
 }
 """Native libraries start no threads: forking stays safe, address space small."""
 
+MAX_PICTURE_BYTES = 200_000_000
+"""Of a file; larger ones are not opened."""
+
 _ROOT = Path(__file__).resolve().parents[2]
 
 

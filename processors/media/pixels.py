@@ -18,12 +18,11 @@ import numpy as np
 from PIL import AvifImagePlugin, ExifTags, Image, ImageCms, UnidentifiedImageError
 
 from processors.media.errors import Cause, MediaError
+from processors.media.limits import MAX_PICTURE_BYTES
 from processors.media.png import PROFILE, TEXTS, without
 from processors.media.sniff import HEAD_BYTES, Kind, sniff
 
 MAX_PIXELS = 50_000_000
-MAX_SOURCE_BYTES = 200_000_000
-
 _GREEDY = {Kind.WEBP: 4096 * 4096, Kind.AVIF: 4096 * 4096, Kind.JP2: 12_000_000}
 """Pixels of kinds whose decoders want 16 to 25 bytes for each, measured; with more,
 they run out of memory and call it a broken file."""
@@ -107,8 +106,8 @@ def opened(source: Path) -> Iterator[tuple[Image.Image, Kind]]:
     size = source.stat().st_size
     if size == 0:
         raise MediaError(Cause.EMPTY, "the file has no bytes")
-    if size > MAX_SOURCE_BYTES:
-        message = f"{size} bytes; a picture may have {MAX_SOURCE_BYTES}"
+    if size > MAX_PICTURE_BYTES:
+        message = f"{size} bytes; a picture may have {MAX_PICTURE_BYTES}"
         raise MediaError(Cause.TOO_LARGE, message)
     with source.open("rb") as file:
         head = file.read(HEAD_BYTES)

@@ -18,7 +18,7 @@ class Task:
     modules: tuple[str, ...]
 
 
-_PICTURES = ("processors.media.images",)
+_PICTURES = ("processors.media.images", "processors.media.metadata")
 _TRAINING = ("processors.media.training_image",)
 _RECORDINGS = (
     "processors.media.probe",
@@ -33,6 +33,10 @@ TRAINING_IMAGE_NAME = "picture.jpg"
 TASKS: Mapping[str, Task] = {
     "image": Task("processors.media.images:task", _PICTURES),
     "training_image": Task("processors.media.training_image:task", _TRAINING),
+    "preview": Task("processors.media.images:preview", _PICTURES),
+    "metadata": Task("processors.media.metadata:picture", _PICTURES),
+    "weights": Task("processors.media.metadata:weights", _PICTURES),
+    "transcript": Task("processors.media.metadata:transcript", _PICTURES),
     "probe": Task("processors.media.probe:task", _RECORDINGS),
     "waveform": Task("processors.media.waveform:task", _RECORDINGS),
     "poster": Task("processors.media.poster:task", _RECORDINGS),

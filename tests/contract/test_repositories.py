@@ -19,11 +19,11 @@ from catalog.models.ids import JobId, ObjectKey
 from catalog.models.stored import Extraction, ObjectState, StoredObject
 from catalog.repositories.base import (
     AnnotationRepository,
-    ExtractionRepository,
     JobQuery,
     JobRepository,
     ObjectRepository,
 )
+from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.index_state import (
     FeedPosition,
     Generation,
@@ -34,6 +34,7 @@ from catalog.repositories.index_state import (
 )
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.client import connect
+from catalog.repositories.mongo.codec_stored import extraction_from_record
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
 from catalog.repositories.mongo.generations import MongoGenerationRepository
 from catalog.repositories.mongo.index_state import MongoIndexStatusRepository
@@ -334,6 +335,47 @@ def test_an_extraction_is_replaced_by_one_of_the_same_identity(database: Mongo) 
     assert database["extractions"].count_documents({}) == 2
     kept = database["extractions"].find_one({"_id": extractions.record_id(first)})
     assert "error" not in kept
+
+
+def test_facts_of_an_older_version_make_way(database: Mongo) -> None:
+    extractions: ExtractionRepository = MongoExtractionRepository(database)
+    first = Extraction(
+        store="directory",
+        key=ObjectKey("a/b"),
+        etag="e",
+        extractor="generation",
+        version=1,
+        error="broken",
+        cause="corrupt",
+    )
+    beside = [
+        first.evolve(etag="f"),
+        first.evolve(extractor="exif"),
+        first.evolve(key=ObjectKey("a/c")),
+    ]
+    second = first.evolve(
+        version=2,
+        error=None,
+        cause=None,
+        facts={"prompt": "a duck \ud800", "loras": [{"name": "ink"}]},
+        problems=("a checksum is wrong",),
+        raw=b"parameters " * 100_000,
+    )
+
+    for one in (first, *beside, second):
+        extractions.record([one])
+
+    kept = {raw["_id"]: raw for raw in database["extractions"].find()}
+    assert kept.keys() == {extractions.record_id(one) for one in [second, *beside]}
+    stored = kept[extractions.record_id(second)]
+    assert len(stored["raw"]) < 10_000
+    read = extraction_from_record(stored)
+    facts = {"prompt": "a duck ?", "loras": [{"name": "ink"}]}
+    assert read == second.evolve(facts=facts)
+    extractions.record([first])  # by a worker that is not renewed yet
+    assert extractions.record_id(second) in {
+        raw["_id"] for raw in database["extractions"].find()
+    }
 
 
 def test_annotations_are_read_by_target_junk_left_out(database: Mongo) -> None:

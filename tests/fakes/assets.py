@@ -7,7 +7,7 @@ from typing import Any, cast
 from catalog.access import Asker, Scope, access_keys, visible_keys
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetRow, AssetView
-from catalog.models.ids import ObjectKey
+from catalog.models.ids import AssetId, ObjectKey
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.search.values import tag_key
@@ -93,6 +93,14 @@ class FakeAssetRepository(Failing):
                 for file in version["files"]
             )
         )
+
+    def using(self, asset_id: AssetId, limit: int) -> tuple[FoundAsset, ...]:
+        self.check()
+        rows = [row for row in self.rows if asset_id in row.view.get("uses", ())]
+        rows.sort(key=lambda row: row.view["createdAt"], reverse=True)
+        return tuple(FoundAsset(row.view, row.acl, row.is_trashed) for row in rows)[
+            :limit
+        ]
 
     def names_starting(
         self, asker: Asker, prefix: str, limit: int

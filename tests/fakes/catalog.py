@@ -23,6 +23,7 @@ from tests.fakes.administered import (
 from tests.fakes.assets import FakeAssetRepository
 from tests.fakes.failing import Failing
 from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
+from tests.fakes.object_work import FakeObjectWork
 from tests.fakes.search import FakeSearchReader
 from tests.fakes.store import FakeStore
 from tests.fakes.submissions import FakeSubmissionRepository
@@ -108,6 +109,7 @@ class FakeParts:
     submissions: FakeSubmissionRepository = field(init=False)
     job_feed: FakeJobFeed = field(default_factory=FakeJobFeed)
     assets: FakeAssetRepository = field(default_factory=FakeAssetRepository)
+    object_work: FakeObjectWork = field(default_factory=FakeObjectWork)
     search: FakeSearchReader = field(default_factory=FakeSearchReader)
     store: FakeStore = field(default_factory=FakeStore)
     index_status: FakeIndexStatusRepository = field(
@@ -146,6 +148,7 @@ class FakeParts:
             submissions=self.submissions,
             assets=self.assets,
             job_feed=self.job_feed,
+            object_work=self.object_work,  # type: ignore[arg-type]  # read only here
             feed=self.feed,  # type: ignore[arg-type]  # the API asks its time only
             generations=self.generations,
             dead_letters=self.dead_letters,

@@ -28,6 +28,8 @@ Record = dict[str, Any]
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "haven")
 STATUSES = ("completed", "completed", "completed", "processing", "failed")
+_EXTRACTORS = ("exif", "safetensors")
+_CAUSES = ("corrupt", "too_large", "timeout")
 _START = datetime(2025, 5, 1, tzinfo=UTC)
 _STARTING_SECONDS = 30.0
 
@@ -83,6 +85,7 @@ class Gateway:
             (8, self._replace_transcript),
             (2, self._remove_transcript),
             (3, self._restore_transcript),
+            (4, self._extract),
             (7, self._annotate),
             (2, self._transact),
             (9, self._delete),
@@ -369,6 +372,31 @@ class Gateway:
         if key is not None:
             self.operations += 1
             (self.storage / key).unlink(missing_ok=True)
+
+    def _extract(self) -> None:
+        """Say something of a file as it was last seen, as a worker does."""
+        key = self._last_key()
+        found = key and self.database["objects"].find_one({"key": key})
+        if not found:
+            return
+        version, extractor = self.random.randint(1, 2), self.random.choice(_EXTRACTORS)
+        record: Record = {
+            "_id": f"{key} {found.get('etag')} {extractor} {version}",
+            "store": found["store"],
+            "key": key,
+            "etag": found.get("etag") or "",
+            "extractor": extractor,
+            "version": version,
+        }
+        if self.random.random() < 0.3:
+            record |= {"error": "it is broken", "cause": self.random.choice(_CAUSES)}
+        else:
+            camera, rank = self.words(1), self.random.randrange(99)
+            record["facts"] = {"cameraModel": camera, "family": camera, "rank": rank}
+        self.operations += 1
+        self.database["extractions"].replace_one(
+            {"_id": record["_id"]}, record, upsert=True
+        )
 
     def _restore_transcript(self) -> None:
         for _ in range(20):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from catalog.models.ids import JobId, ObjectKey, UserId
 from catalog.models.job import Job, JobImage, JobMetadata, JobType, JobVersion
-from catalog.models.stored import Annotation
+from catalog.models.stored import Annotation, Extraction
 from tests.unit.indexer.processes import assemblyai, list_store, ports_to
 from tests.unit.indexer.world import POISON, START, TOXIC, Faults, World
 
@@ -25,6 +25,7 @@ class Life:
             *[self.submit] * 4,
             *[self.update] * 4,
             *[self.arrive] * 3,
+            *[self.extract] * 2,
             *[self.annotate] * 2,
             self.vanish,
             self.delete,
@@ -83,6 +84,33 @@ class Life:
     def arrive(self) -> None:
         if key := self._named_key():
             self._put(key, self.random.random())
+
+    def extract(self) -> None:
+        """Let a processor read a file as it was recorded, which may be over by now."""
+        known = [one for one in self.world.objects.values() if one.is_present]
+        if not known:
+            return
+        found = self.random.choice(sorted(known, key=lambda one: one.key))
+        extractor = self.random.choice(["generation", "exif", "safetensors"])
+        error = self.random.choice([None, None, "it is broken"])
+        facts = {
+            "source": self.random.choice(["a1111", "comfyui"]),
+            "prompt": self.random.choice(["a duck", POISON]),
+            "family": self.random.choice(["flux", "sdxl"]),
+            "cameraModel": self.random.choice(["D50", TOXIC]),
+        }
+        self.world.extract(
+            Extraction(
+                store=found.store,
+                key=found.key,
+                etag=found.etag or "",
+                extractor=extractor,
+                version=self.random.randint(1, 2),
+                error=error,
+                cause="corrupt" if error else None,
+                facts={} if error else facts,
+            )
+        )
 
     def vanish(self) -> None:
         if self.world.files:

@@ -123,11 +123,16 @@ class Proxy:
         *,
         is_answer: bool,
     ) -> None:
+        passed_at = 0.0
         try:
             while data := await source.read(65536):
                 await link.open_gate.wait()
-                if late := max(link.delay_seconds, self.delay_seconds):
+                # A request or an answer comes late once, in however many pieces.
+                is_new = self._loop.time() - passed_at > self.delay_seconds
+                general = self.delay_seconds if is_new else 0.0
+                if late := max(link.delay_seconds, general):
                     await asyncio.sleep(late)
+                passed_at = self._loop.time()
                 if is_answer and link.loses_answer:
                     self.counts[Fault.ANSWER_LOST] += 1
                     self._cut(link)

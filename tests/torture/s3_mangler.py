@@ -23,10 +23,10 @@ from catalog.models.stored import ObjectState, StoredObject
 from catalog.repositories.base import ObjectRepository
 from catalog.repositories.sightings import Sighting, padded_sequencer
 from catalog.storage.base import ObjectInfo
+from catalog.storage.seen import look_at
 from indexer.health import Health
 from indexer.intake import Intake
 from indexer.intake_events import EventIntake
-from indexer.stored import look_at
 from tests.fakes.objects import FakeObjects
 from tests.fakes.queue import FakeQueue
 from tests.fakes.store import FakeStore

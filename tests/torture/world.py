@@ -261,7 +261,11 @@ class World:
     def judge(self) -> dict[str, Any]:
         """Everything that is wrong right now; empty when nothing is."""
         expected = expected_documents(
-            self.expected_jobs(), self.storage, self.database["annotations"].find()
+            self.expected_jobs(),
+            self.storage,
+            self.database["annotations"].find(),
+            self.database["objects"].find({"state": "present"}),
+            self.database["extractions"].find({}, {"body": 0, "raw": 0}),
         )
         keys = [owner_key(user) for user in self.ignored]
         rows = list(

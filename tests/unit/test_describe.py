@@ -170,6 +170,40 @@ def test_the_file_at_its_place_in_the_layout_counts_when_the_url_is_foreign() ->
     assert asset.thumbnail_key == thumbnail
 
 
+def test_a_thumbnail_that_only_this_image_can_have_comes_first() -> None:
+    folder = "generated-images/user-1/job-1"
+    key, own = f"{folder}/image_1.jpg", f"{folder}/image_1.jpg_thumb.png"
+    image = JobImage(s3_key=key)
+    job = _job("image-generation", JobVersion(version=1, images=(image,)))
+    present = (key, own, f"{folder}/image_1_thumb.png")
+
+    (asset,) = describe(_bundle(job, present=present), parse_url).assets
+
+    assert asset.thumbnail_key == own
+
+
+@pytest.mark.parametrize(
+    ("present", "shown"),
+    [
+        (("preview.png",), "preview.png"),
+        (("preview.png", "v1/preview.png"), "v1/preview.png"),
+        (("preview.png", "preview_thumb.png"), "preview_thumb.png"),
+        (("preview_thumb.png", "v1/preview.png"), "v1/preview.png"),
+        ((), None),
+    ],
+)
+def test_a_lora_is_shown_by_the_smallest_picture_of_its_newest_preview(
+    present: tuple[str, ...], shown: str | None
+) -> None:
+    folder = "loras/user-1/job-1"
+    job = _job("lora-training", JobVersion(version=1))
+    keys = tuple(f"{folder}/{name}" for name in present)
+
+    (asset,) = describe(_bundle(job, present=keys), parse_url).assets
+
+    assert asset.thumbnail_key == (shown and f"{folder}/{shown}")
+
+
 def test_a_named_object_that_is_not_there_makes_the_asset_missing() -> None:
     key = ObjectKey("generated-images/user-1/job-1/image_1.png")
     image = JobImage(s3_key=key)

@@ -11,7 +11,7 @@ from catalog.access import Asker, Scope, mongo_filter
 from catalog.errors import InvalidQueryError
 from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetType, AssetView
-from catalog.models.ids import ObjectKey
+from catalog.models.ids import AssetId, ObjectKey
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.repositories.mongo.client import Record, translated
@@ -91,6 +91,15 @@ class MongoAssetRepository:
         with translated():
             rows = self._assets.find({"keys": key}, {"view": 1, "acl": 1})
             return tuple(_found(row) for row in rows)
+
+    def using(self, asset_id: AssetId, limit: int) -> tuple[FoundAsset, ...]:
+        """See ``AssetRepository.using``."""
+        if not is_text_storable(asset_id):
+            return ()
+        with translated():
+            rows = self._assets.find({"view.uses": asset_id}, {"view": 1, "acl": 1})
+            newest = rows.sort("createdAt", -1).limit(limit)
+            return tuple(_found(row) for row in newest)
 
     def names_starting(
         self, asker: Asker, prefix: str, limit: int

@@ -34,6 +34,7 @@ def record_from_row(row: AssetRow) -> Record:
         "duration": view.get("duration"),
         "wordCount": view.get("wordCount"),
         "keys": list(row.keys),
+        **({"sources": list(row.sources)} if row.sources else {}),
         "words": row.words,
         "view": view,
         "docs": {
@@ -61,6 +62,7 @@ def row_from_record(raw: Mapping[str, Any]) -> AssetRow:
         tag_keys=tuple(raw["tagKeys"]),
         keys=tuple(ObjectKey(key) for key in raw["keys"]),
         words=raw["words"],
+        sources=tuple(ObjectKey(key) for key in raw.get("sources", ())),
         segment_count=docs["segments"],
         document_hash=docs["hash"],
         sequence=docs["sequence"],

@@ -92,7 +92,7 @@ def extraction_record_id(extraction: Extraction) -> str:
 
 
 def record_from_extraction(extraction: Extraction) -> Record:
-    """Write an extraction; its transcript is packed (records end at 16 MB)."""
+    """Write an extraction; transcript and raw input are packed (16 MB a record)."""
     record: Record = {
         "_id": extraction_record_id(extraction),
         "store": extraction.store,
@@ -105,14 +105,22 @@ def record_from_extraction(extraction: Extraction) -> Record:
         record["jobId"] = extraction.job_id
     if extraction.error is not None:
         record["error"] = extraction.error
+    if extraction.cause is not None:
+        record["cause"] = extraction.cause
     if extraction.transcript is not None:
         record["body"] = Binary(_pack(extraction.transcript))
+    if extraction.facts:
+        record["facts"] = dict(extraction.facts)
+    if extraction.problems:
+        record["problems"] = list(extraction.problems)
+    if extraction.raw is not None:
+        record["raw"] = Binary(zlib.compress(extraction.raw, _LEVEL))
     return record
 
 
 def extraction_from_record(raw: Mapping[str, Any]) -> Extraction:
     """Read an extraction."""
-    body = raw.get("body")
+    body, source = raw.get("body"), raw.get("raw")
     return Extraction(
         store=raw["store"],
         key=ObjectKey(raw["key"]),
@@ -121,7 +129,11 @@ def extraction_from_record(raw: Mapping[str, Any]) -> Extraction:
         version=raw["version"],
         job_id=raw.get("jobId"),
         error=raw.get("error"),
+        cause=raw.get("cause"),
         transcript=None if body is None else _unpack(body),
+        facts=raw.get("facts", {}),
+        problems=tuple(raw.get("problems", ())),
+        raw=None if source is None else zlib.decompress(source),
     )
 
 

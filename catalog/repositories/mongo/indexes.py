@@ -95,10 +95,24 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex("assets", (("keys", _UP),), "the assets that an object belongs to"),
     DatabaseIndex(
         "assets",
+        (("sources", _UP),),
+        "the transcripts that were made from a recording",
+        {"sparse": True},
+    ),
+    DatabaseIndex(
+        "assets",
         (("words", TEXT), ("view.description", TEXT)),
         "search while the engine is away",
         # Words of any language as they are; `view.language` must not choose one.
         {"default_language": "none", "language_override": "textLanguage"},
+        is_late=True,
+    ),
+    DatabaseIndex(
+        "assets",
+        (("view.uses", _UP), ("createdAt", _DOWN)),
+        "the newest images that were made with a LoRA",
+        # Few rows use another asset; a build is not held up by those that don't.
+        {"partialFilterExpression": {"view.uses": {"$exists": True}}},
         is_late=True,
     ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
@@ -119,6 +133,17 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     ),
     DatabaseIndex(
         "queue", (("state", _UP), ("leaseUntil", _UP)), "jobs left by dead workers"
+    ),
+    DatabaseIndex(
+        "object_work",
+        (("work", _UP), ("state", _UP), ("rank", _UP), ("dueAt", _UP)),
+        "what is done with objects: the work that has waited longest",
+    ),
+    DatabaseIndex(
+        "object_work",
+        (("reserved", _UP),),
+        "whose rendition a key in the store is",
+        {"unique": True, "sparse": True},
     ),
     DatabaseIndex(
         "idempotency",

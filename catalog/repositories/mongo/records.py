@@ -16,7 +16,7 @@ from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetRow
 from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
-from catalog.models.stored import Annotation, Extraction, StoredObject
+from catalog.models.stored import Annotation, StoredObject
 from catalog.repositories.base import RecordBatch, RootBundle, RootId
 from catalog.repositories.mongo.candidates import annotation_targets
 from catalog.repositories.mongo.client import (
@@ -29,11 +29,11 @@ from catalog.repositories.mongo.codec import is_identified, job_from_record
 from catalog.repositories.mongo.codec_assets import row_from_record
 from catalog.repositories.mongo.codec_stored import (
     annotation_from_record,
-    extraction_from_record,
     key_of_object_record,
     object_from_record,
 )
 from catalog.repositories.mongo.codec_values import identity, is_text_storable
+from catalog.repositories.mongo.extractions import Extractions, read_extractions
 from catalog.repositories.mongo.jobs import NEWEST_FIRST, one_of
 from catalog.repositories.mongo.roots import root_key_of
 from catalog.storage.keys import parse_key
@@ -102,7 +102,8 @@ class MongoRecordReader:
             live = [case for case in cases.values() if case.job is not None]
             annotations = self._read_annotations(live, session)
             objects, by_job = self._read_objects(live, session)
-            extractions = self._read_extractions(objects, session)
+            etags = {key: one.etag for key, one in objects.items() if one.is_present}
+            extractions = read_extractions(self._extractions, etags, session)
         bundles = tuple(
             _bundle(case, annotations, objects, by_job, extractions)
             for case in cases.values()
@@ -224,23 +225,6 @@ class MongoRecordReader:
             take({"key": {"$in": list(named)}})
         return objects, by_job
 
-    def _read_extractions(
-        self, objects: Mapping[ObjectKey, StoredObject], session: ClientSession
-    ) -> Mapping[ObjectKey, Extraction]:
-        """Read those of the present etags; of several the one that says most."""
-        etags = {key: known.etag for key, known in objects.items() if known.is_present}
-        best: dict[ObjectKey, Extraction] = {}
-        wanted = {"key": {"$in": list(etags)}}
-        for raw in self._extractions.find(wanted, session=session):
-            key = raw["key"]
-            if raw["etag"] != etags[key]:
-                continue
-            found = extraction_from_record(raw)
-            rival = best.get(key)
-            if rival is None or _worth(found) > _worth(rival):
-                best[key] = found
-        return best
-
     # --- listing roots -------------------------------------------------------------
 
     def scan(
@@ -352,7 +336,8 @@ class MongoRecordReader:
         parsed = (parse_key(key) for key in wanted)
         by_layout = self.roots_of_jobs({one.job_id for one in parsed if one})
         with translated():
-            found = self._assets.find({"keys": {"$in": wanted}}, {"root": 1})
+            of_files = [{"keys": {"$in": wanted}}, {"sources": {"$in": wanted}}]
+            found = self._assets.find({"$or": of_files}, {"root": 1})
             return _distinct([*by_layout, *(raw["root"] for raw in found)])
 
     def roots_of_changes(
@@ -421,7 +406,7 @@ def _bundle(
     annotations: Mapping[str, Annotation],
     objects: Mapping[ObjectKey, StoredObject],
     by_job: Mapping[str, set[ObjectKey]],
-    extractions: Mapping[ObjectKey, Extraction],
+    extractions: Extractions,
 ) -> RootBundle:
     rows = tuple(case.rows)
     if case.job is None:
@@ -442,15 +427,10 @@ def _bundle(
         siblings=case.siblings,
         annotations={one: annotations[one] for one in targets if one in annotations},
         objects={key: objects[key] for key in keys if key in objects},
-        extractions={
-            key: extractions[key] for key in sorted(keys) if key in extractions
-        },
+        extractions={k: extractions.texts[k] for k in keys if k in extractions.texts},
+        facts={k: extractions.facts[k] for k in keys if k in extractions.facts},
         rows=rows,
     )
-
-
-def _worth(extraction: Extraction) -> tuple[bool, int]:
-    return (extraction.transcript is not None, extraction.version)
 
 
 def _distinct(roots: Iterable[RootId]) -> tuple[RootId, ...]:

@@ -39,16 +39,17 @@ RECORDS = (
             "what is known of an object in the store: size, etag, content type, and "
             "whether it is present, missing, or deleted (a tombstone)"
         ),
-        "indexer",
+        "indexer; processors, of renditions that they stored",
         "the root that the key belongs to",
     ),
     (
         "extractions",
         (
             "what was read out of one state of an object (key, etag, extractor, "
-            "version): a transcript's text and segments, or why it can't be read"
+            "version): a transcript's text and segments, or facts with problems and "
+            "the raw input (packed, 1 MiB), or why it can't be read, with a cause"
         ),
-        "indexer",
+        "indexer (what was said), processors (facts)",
         "the root",
     ),
     (
@@ -67,6 +68,23 @@ RECORDS = (
             "transaction; only jobs with such a record are ever claimed by a worker"
         ),
         "API, processors",
+        "nothing",
+    ),
+    (
+        "object_work",
+        (
+            "one per task (`renditions`, `previews`) and object: what waits to be done "
+            "with it, who does it, and what came of it: facts, renditions and where "
+            "they lie, or the cause why there is nothing; of one etag and one version "
+            "of the task"
+        ),
+        "processors",
+        "nothing",
+    ),
+    (
+        "object_sweeps",
+        "how far the workers' sweep over all objects is, and when the next one begins",
+        "processors",
         "nothing",
     ),
     (
@@ -141,8 +159,9 @@ edit. -->
 One database (`CATALOG_MONGO_DB`) holds the platform's job records and, beside them,
 what the catalog keeps of its own. The catalog never writes into a job record. `assets`
 and `index_…` are derived like the index: `catalog reindex` makes `assets` anew, and
-without `index_generations` the indexer's next start builds everything. `objects` and
-`extractions` are learnt from the store and can be learnt again.
+without `index_generations` the indexer's next start builds everything. `objects`,
+`extractions` and `object_work` are learnt from the store and can be learnt again;
+renditions that are there already are known by their bytes.
 
 | records | hold | written by | a change makes dirty |
 | --- | --- | --- | --- |
@@ -152,8 +171,8 @@ _INDEXES = """
 ## Database indexes
 
 Declared in `catalog/repositories/mongo/indexes.py` and created by the indexer when it
-starts; repeating that is harmless. None is unique, all are named `catalog_…`. One that
-can't be made on `jobs` is a warning in the log, and its query is slow.
+starts; repeating that is harmless. None on `jobs` is unique, all are named `catalog_…`.
+One that can't be made on `jobs` is a warning in the log, and its query is slow.
 """
 
 

@@ -65,6 +65,7 @@ class TypesenseIndexAdmin:
                 connect=timeout_seconds, read=export_timeout_seconds
             ),
             retries=False,
+            maxsize=8,  # exports run beside each other, none waits for another
         )
 
     def engine_version(self) -> str:

@@ -17,6 +17,7 @@ from catalog.errors import (
 from catalog.models.asset import AssetView
 from catalog.models.ids import DocumentId
 from catalog.search.base import FacetCount, Highlight, Moment
+from catalog.search.filters import EXACT_FILTERS
 from catalog.search.query import END_MARK, FACET_FIELDS, START_MARK
 from catalog.search.typesense.client import NAME
 from catalog.search.values import exact_key, exact_value, tag_key
@@ -62,19 +63,24 @@ def highlights_of(raw: Answer, view: AssetView) -> tuple[Highlight, ...]:
             snippet = part.get("snippet", "")
             if START_MARK in snippet:
                 name = _origin(snippet, view) if field == "names" else field
+                name = _WIRE_NAMES.get(name, name)
                 found.append(Highlight(name, to_html(snippet)))
     return tuple(found)
+
+
+_WIRE_NAMES = {"negative_prompt": "negativePrompt"}
 
 
 def _origin(snippet: str, view: AssetView) -> str:
     """Tell which of the texts in ``names`` it is."""
     text = snippet.replace(START_MARK, "").replace(END_MARK, "")
-    if text == view.get("fileName"):
-        return "fileName"
-    if text == view.get("model"):
-        return "model"
-    if text == view.get("baseModel"):
-        return "baseModel"
+    shown: Mapping[str, Any] = {**view}
+    for name in ("fileName", "model", "baseModel", "generator", "camera"):
+        if text == shown.get(name):
+            return name
+    for name in ("loraNames", "keywords"):
+        if text in shown.get(name, ()):
+            return name
     return "speakers"
 
 
@@ -120,6 +126,9 @@ def label_of(field: str, key: str) -> str | None:
     return _decode(key)
 
 
+_SHOWN_AS = {about.field: about.view for about in EXACT_FILTERS.values()}
+
+
 def views_label(field: str, key: str, views: Iterable[AssetView]) -> str | None:
     """Find the label of a hashed key in assets that may bear it."""
     make_key = tag_key if field == "tag_keys" else exact_key
@@ -138,12 +147,14 @@ def _labels(field: str, view: AssetView) -> Sequence[str | None]:
             return view.get("speakers", [])
         case "model_key":
             return (view.get("model"),)
-        case "base_model_key":
-            return (view.get("baseModel"),)
         case "status":
             return (view["status"],)
-        case _:
+        case "language" | "format":
             return (view.get("language"), view.get("format"))
+        case _:
+            shown: Mapping[str, Any] = {**view}
+            value = shown.get(_SHOWN_AS.get(field, field))
+            return value if isinstance(value, list) else (value,)
 
 
 def hashed_values(

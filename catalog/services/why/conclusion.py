@@ -7,9 +7,14 @@ from catalog.models.asset import AssetType
 from catalog.search.base import Explanation
 from catalog.services.index_monitor import IndexState
 from catalog.services.why.case import Case, Stage, Verdict
-from catalog.services.why.index import extraction_stage, indexed_stage
+from catalog.services.why.index import (
+    FACTS_UNREADABLE,
+    extraction_stage,
+    indexed_stage,
+)
 from catalog.services.why.record import record_stage, rights_stage, trash_stage
 from catalog.services.why.search import (
+    OF_WHAT_FILES_SAY,
     OF_WHAT_WAS_SAID,
     filters_stage,
     rank_stage,
@@ -100,12 +105,28 @@ def _culprit(
             case "indexed":
                 explains = not is_found
             case "extraction":
-                explains = not is_found and _needs_text(case, explanation, by_name)
+                needs = (
+                    _needs_facts if stage.reason == FACTS_UNREADABLE else _needs_text
+                )
+                explains = not is_found and needs(case, explanation, by_name)
             case _:
                 explains = True
         if explains:
             return stage
     return None
+
+
+def _needs_facts(
+    case: Case, explanation: Explanation | None, stages: dict[str, Stage]
+) -> bool:
+    """Tell whether only what a file says of itself could have it found."""
+    if explanation is None or case.asset is None:
+        return False
+    failed = set(explanation.failed_filters)
+    if failed:
+        return failed <= OF_WHAT_FILES_SAY - {"extraction"}
+    is_lacking = stages["words"].reason in ("words_missing", "weaker_match")
+    return is_lacking and case.asset.type is AssetType.IMAGE and not case.asset.prompt
 
 
 def _needs_text(

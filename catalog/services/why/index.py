@@ -1,9 +1,11 @@
 """The stages of the index: is it there as in the record, was its text read. Pure."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from catalog.file_facts import FAILED
 from catalog.models.asset import Asset, AssetType
 from catalog.search.base import Explanation
 from catalog.search.view import iso_time
@@ -128,6 +130,46 @@ def extraction_stage(case: Case) -> Stage:
     asset = case.asset
     if asset is None:
         return Stage("extraction", Verdict.SKIPPED, "There is no asset to look at.")
+    stage = _content_stage(case, asset)
+    outcome = asset.file.outcome
+    if stage.verdict is not Verdict.OK or not outcome:
+        return stage
+    facts = {**stage.facts, "extraction": list(outcome)}
+    causes = [one.removeprefix(FAILED) for one in outcome if one.startswith(FAILED)]
+    if not causes:
+        return replace(stage, facts=facts, detail=f"{stage.detail} {_WAS_READ}")
+    told = ""
+    if case.is_told_all:
+        facts["causes"] = errors = _errors(case, asset)
+        told = f": {'; '.join(f'{name}: {why}' for name, why in errors.items())}"
+    return Stage(
+        "extraction",
+        Verdict.FAILED,
+        f"Reading what its files say of themselves failed ({', '.join(causes)}){told}.",
+        facts,
+        FACTS_UNREADABLE,
+        "Write the file again whole; what the job's record says is searchable anyway.",
+    )
+
+
+FACTS_UNREADABLE = "facts_unreadable"
+_WAS_READ = "What its files say of themselves was read."
+
+
+def _errors(case: Case, asset: Asset) -> dict[str, str]:
+    """List why files can't be read, by their names."""
+    keys = [f.key for version in asset.versions[-1:] for f in version.files]
+    found = case.bundle.facts if case.bundle is not None else {}
+    return {
+        key.rpartition("/")[2]: one.error
+        for key in (*keys, asset.source_key)
+        if key is not None
+        for one in found.get(key, ())
+        if one.error is not None
+    }
+
+
+def _content_stage(case: Case, asset: Asset) -> Stage:
     files = asset.versions[-1].files if asset.versions else ()
     missing = [file.name for file in files if file.is_missing]
     is_text = asset.type is AssetType.TRANSCRIPT

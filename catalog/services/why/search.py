@@ -1,18 +1,22 @@
 """The stages of the search itself: filters, words, the place in the answer. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from catalog.models.asset import Asset
-from catalog.search.base import Explanation, SearchQuery
+from catalog.search.base import Explanation, NumberRange, SearchQuery
+from catalog.search.filters import EXACT_FILTERS, NUMBER_FILTERS
 from catalog.search.query import MAX_REACH
 from catalog.search.text import parse_words
-from catalog.search.view import iso_time
+from catalog.search.view import iso_time, view_of
 from catalog.services.why.case import MAX_NAMED, Case, Stage, Verdict, quoted
 from catalog.services.why.record import relations
 
-OF_WHAT_WAS_SAID = frozenset({"speaker", "language"})
+OF_WHAT_WAS_SAID = frozenset({"speaker", "language", "speakerCount", "wordCount"})
 """Filters by what only a transcript's text tells."""
+
+OF_WHAT_FILES_SAY = frozenset({*EXACT_FILTERS, *NUMBER_FILTERS}) - OF_WHAT_WAS_SAID
+"""Filters by what files say of themselves, though some jobs say it, too."""
 
 
 def filters_stage(case: Case, explanation: Explanation | None) -> Stage:
@@ -65,6 +69,8 @@ def asked_for(query: SearchQuery) -> dict[str, Sequence[str]]:
         "speaker": query.speakers,
         "language": query.languages,
         "format": query.formats,
+        **dict(query.exact),
+        **{limits.name: (_range(limits),) for limits in query.ranges},
         "tagsAny": query.tags_any,
         "tags": query.tags,
         "tagsNone": query.tags_none,
@@ -93,7 +99,28 @@ def _values(asset: Asset, name: str) -> list[str]:
         return [value] if (value := single[name]) else []
     if name in ("from", "to"):
         return [iso_time(asset.created_at)]
+    if name in EXACT_FILTERS or name in NUMBER_FILTERS:
+        return _shown(asset, name)
     return list(asset.speakers if name == "speaker" else asset.tags)
+
+
+def _shown(asset: Asset, name: str) -> list[str]:
+    """List what a view shows where a filter looks."""
+    if name == "speakerCount":
+        return [str(len(asset.speakers))] if asset.speakers else []
+    if name == "megapixels":
+        sides = (asset.width_px or 0, asset.height_px or 0)
+        return [f"{sides[0] * sides[1] / 1e6:g}"] if all(sides) else []
+    view: Mapping[str, object] = {**view_of(asset)}
+    about = EXACT_FILTERS.get(name) or NUMBER_FILTERS[name]
+    value = view.get(about.view)
+    values = value if isinstance(value, list) else [value]
+    return [str(one) for one in values if one is not None]
+
+
+def _range(limits: NumberRange) -> str:
+    ends = ["" if end is None else f"{end}" for end in (limits.low, limits.high)]
+    return ends[0] if limits.low == limits.high else "..".join(ends)
 
 
 def _times(time: datetime | None) -> Sequence[str]:

@@ -25,7 +25,8 @@ from catalog.search.generation import physical_name
 from catalog.search.projection import documents_of, minimal_document, row_of
 from catalog.search.schema import schema_hash
 from catalog.search.typesense.reader import TypesenseSearchReader
-from indexer.stored import extract_transcript, look_at
+from catalog.storage.seen import look_at
+from indexer.stored import extract_transcript
 from tests.fakes.recording import put
 from tests.integration.api.library import Library, open_library
 from tests.servers import TypesenseServer

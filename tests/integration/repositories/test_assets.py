@@ -10,8 +10,8 @@ from pymongo.database import Database
 
 from catalog.access import MACHINE_OWNER, Asker, Scope
 from catalog.errors import InvalidQueryError
-from catalog.models.asset import AssetType
-from catalog.models.ids import ObjectKey, UserId
+from catalog.models.asset import AssetRow, AssetType
+from catalog.models.ids import AssetId, ObjectKey, UserId
 from catalog.repositories.base import AssetQuery, AssetRepository, RowRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.codec_assets import record_from_row, row_from_record
@@ -262,3 +262,25 @@ def test_the_assets_that_an_object_belongs_to_are_found_by_its_key(
     }
     assert assets.holding(ObjectKey("odd")) == ()
     assert assets.holding(ObjectKey("\ud800")) == ()
+
+
+def test_the_newest_images_that_were_made_with_a_lora_are_found(
+    kept: RowRepository, assets: AssetRepository
+) -> None:
+    def image(name: str, days: int, *uses: str) -> AssetRow:
+        made = NOW - timedelta(days=days)
+        return row(name, kind=AssetType.IMAGE, created_at=made, uses=list(uses))
+
+    kept.replace(
+        [
+            image("old", 3, "lora1"),
+            image("new", 1, "lora2", "lora1"),
+            image("other", 0, "lora2"),
+            row("plain", kind=AssetType.IMAGE),
+        ]
+    )
+
+    found = assets.using(AssetId("lora1"), 10)
+    assert [one.view["assetId"] for one in found] == ["new", "old"]
+    assert len(assets.using(AssetId("lora1"), 1)) == 1
+    assert assets.using(AssetId("\ud800"), 1) == ()

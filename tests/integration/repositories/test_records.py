@@ -1,6 +1,7 @@
 """Everything under roots is read, whatever else lies in the database."""
 
 import zlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -268,6 +269,57 @@ def test_changed_records_lead_to_their_roots(
     assert roots("objects", "directory/" + KEY) == {1}
     extraction_id = MongoExtractionRepository(database).record_id(read_out)
     assert roots("extractions", extraction_id, "unknown") == {1}
+
+
+def test_facts_are_those_of_the_newest_extractors_of_the_present_file(
+    database: Mongo, reader: RecordReader
+) -> None:
+    record = job(versions=[{"version": 1, "images": [{"s3Key": KEY}]}])
+    database["jobs"].insert_one({"_id": 1, **record})
+    put(MongoObjectRepository(database), [present(KEY, job_id=JobId("job-1"))])
+    first = Extraction(
+        store="s3://bucket",
+        key=ObjectKey(KEY),
+        etag="e1",
+        extractor="generation",
+        version=2,
+        facts={"prompt": "new"},
+        raw=b"parameters",
+    )
+    MongoExtractionRepository(database).record(
+        [
+            first,
+            first.evolve(extractor="exif", facts={}),
+            first.evolve(etag="gone", version=9, facts={"prompt": "of another file"}),
+        ]
+    )
+    # By a worker that has an older extractor.
+    MongoExtractionRepository(database).record(
+        [first.evolve(version=1, facts={"prompt": "old"})]
+    )
+
+    (bundle,) = reader.read([1]).bundles
+
+    assert not bundle.extractions
+    exif, generation = bundle.facts[ObjectKey(KEY)]
+    assert (exif.extractor, generation.facts) == ("exif", {"prompt": "new"})
+    assert generation.raw is None  # never read where nobody needs it
+
+
+def test_a_recording_leads_to_the_transcript_that_was_made_from_it(
+    database: Mongo, reader: RecordReader
+) -> None:
+    source = ObjectKey("uploads/ann/talk.mp4")
+    made = replace(row("job-1", root=1), sources=(source,))
+    MongoRowRepository(database).replace([made])
+    said = extraction(source, "e1").evolve(extractor="recording", transcript=None)
+    MongoExtractionRepository(database).record([said])
+
+    identifier = MongoExtractionRepository(database).record_id(said)
+
+    assert reader.roots_of_changes("extractions", [identifier]) == (1,)
+    (kept,) = MongoRowRepository(database).read_rows([made.document_id])
+    assert kept.sources == (source,)
 
 
 def test_rows_whose_job_record_is_gone_are_orphans(

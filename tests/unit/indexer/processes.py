@@ -22,11 +22,11 @@ from catalog.repositories.index_state import (
     GenerationState,
 )
 from catalog.search.base import IndexKeys
+from catalog.storage.seen import missing, present
 from indexer.capture import Capture, Captured
 from indexer.health import Health
 from indexer.indexing import Indexing
 from indexer.ports import Ports
-from indexer.stored import missing, present
 from tests.fakes.recording import put
 from tests.fakes.terms import ScriptedTerm
 from tests.unit.indexer.beside import ReconcilingBeside

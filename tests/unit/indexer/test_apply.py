@@ -28,7 +28,7 @@ from tests.unit.indexer.world import (
     CrashError,
     World,
 )
-from tests.unit.indexer.world_records import Rows
+from tests.unit.indexer.world_records import Records, Rows
 
 
 def image_job(job_id: str, *, prompt: str = "x", name: str = "n", n: int = 1) -> Job:
@@ -199,6 +199,30 @@ def test_a_reindex_keeps_the_generation_before_to_go_back_to() -> None:
     assert states_of(world) == ["retiring", "serving"]
     assert world.requests[asked].state is RequestState.DONE
     assert world.requests[asked].outcome == "Generation 2 serves."
+    assert actual_index(world) == expected_index(world)
+
+
+def test_a_fill_does_not_wait_for_the_end_of_deletions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    for root in range(60):
+        world.put_job(root, image_job(f"job{root}"))
+    run_process(world, until_quiet(world))
+    orphans, asked = Records.orphans, 0
+
+    def while_another_goes(self: Records, limit: int) -> tuple[int, ...]:
+        nonlocal asked
+        world.delete_job(asked)
+        asked += 1
+        return orphans(self, limit)
+
+    monkeypatch.setattr(Records, "orphans", while_another_goes)
+    world.ask("reindex")
+    run_process(world, until_quiet(world))
+
+    assert asked == 1
+    assert states_of(world) == ["retiring", "serving"]
     assert actual_index(world) == expected_index(world)
 
 

@@ -15,8 +15,8 @@ from catalog.models.stored import ObjectState
 from catalog.repositories.sightings import Settled, Sighting
 from catalog.storage.base import ObjectInfo
 from catalog.storage.directory import DirectoryObjectStore
+from catalog.storage.seen import present
 from indexer.intake import MASS, Intake
-from indexer.stored import present
 from tests.fakes.objects import FakeObjects
 from tests.fakes.recording import put
 from tests.torture.s3_mangler import MangledStore

@@ -105,7 +105,9 @@ def rule(days: int = 1, *, status: str = "Enabled", **scope: Any) -> dict[str, A
     return {"Status": status, "Expiration": {"Days": days}, **scope}
 
 
-LACKS = "The bucket has no lifecycle rule that expires temp/: add one of 1 day."
+LACKS = (
+    "The bucket has no lifecycle rule that expires temp/: `catalog temp-rule` adds one."
+)
 
 
 def test_a_buckets_rule_is_told_of_and_its_lack_too() -> None:

@@ -109,7 +109,10 @@ class World:
     annotations: dict[str, Annotation] = field(default_factory=dict)
     objects: dict[ObjectKey, StoredObject] = field(default_factory=dict)
     object_revisions: dict[ObjectKey, int] = field(default_factory=dict)
-    extractions: dict[tuple[ObjectKey, str], Extraction] = field(default_factory=dict)
+    extractions: dict[tuple[ObjectKey, str, str], Extraction] = field(
+        default_factory=dict
+    )
+    """By key, etag and extractor: the newest version, as a repository would give."""
     rows: dict[DocumentId, AssetRow] = field(default_factory=dict)
     events: list[Change] = field(default_factory=list)
     files: dict[ObjectKey, bytes] = field(default_factory=dict)
@@ -358,10 +361,30 @@ class World:
                 key: one
                 for key, found in objects.items()
                 if found.is_present
-                and (one := self.extractions.get((key, found.etag or "")))
+                and (one := self.extractions.get((key, found.etag or "", "transcript")))
+            },
+            facts={
+                key: facts
+                for key, found in objects.items()
+                if found.is_present and (facts := self._facts(key, found.etag or ""))
             },
             rows=rows,
         )
+
+    def _facts(self, key: ObjectKey, etag: str) -> tuple[Extraction, ...]:
+        return tuple(
+            one
+            for (of, state, extractor), one in sorted(self.extractions.items())
+            if (of, state) == (key, etag) and extractor != "transcript"
+        )
+
+    def extract(self, extraction: Extraction) -> None:
+        """Let a processor read a file; an older extractor changes nothing."""
+        place = (extraction.key, extraction.etag, extraction.extractor)
+        known = self.extractions.get(place)
+        if known is None or known.version <= extraction.version:
+            self.extractions[place] = extraction
+        self.emit("extractions", place)
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401

@@ -75,7 +75,7 @@ class Records:
             case "objects":
                 return self.roots_of_keys(ids)
             case _:
-                return self.roots_of_keys([key for key, _ in ids])
+                return self.roots_of_keys([key for key, _, _ in ids])
 
     def rows_with_tag(
         self,
@@ -177,11 +177,10 @@ class Extractions:
     def record(self, extractions: Iterable[Extraction]) -> None:
         self.world.faults.step("extractions.record")
         for one in extractions:
-            self.world.extractions[one.key, one.etag] = one
-            self.world.emit("extractions", (one.key, one.etag))
+            self.world.extract(one)
 
     def record_id(self, extraction: Extraction) -> Any:  # noqa: ANN401
-        return (extraction.key, extraction.etag)
+        return (extraction.key, extraction.etag, extraction.extractor)
 
 
 class Rows:

@@ -12,7 +12,7 @@ from catalog.search.explain import (
     plan_explanation,
     reachable_pages,
 )
-from catalog.search.query import named_filters
+from catalog.search.filters import named_filters
 from catalog.search.text import terms_of
 from tests.unit.search.assets import THEN
 

@@ -198,15 +198,6 @@ def test_storage_away_is_not_taken_for_a_missing_file() -> None:
         download(parts)
 
 
-def test_an_asset_without_a_picture_has_no_thumbnail() -> None:
-    service, _ = services(parts_with(lora(), view("b", thumbnail="x/b_thumb.png")))
-
-    with pytest.raises(NotFoundError):
-        service.thumbnail(OWNER, "a", link_seconds=3600)
-    path = service.thumbnail(OWNER, "b", link_seconds=3600)
-    assert path.startswith("/api/files/x/b_thumb.png?")
-
-
 def test_a_redirect_never_outlives_its_link() -> None:
     parts = parts_with(lora(), store=FakeStore(presigns=True))
     _, files = services(parts)

@@ -17,7 +17,7 @@ from catalog.models.asset import AssetType, AssetView
 from catalog.models.ids import UserId
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery
-from catalog.search.base import FacetCount, Hit, SearchAnswer, SearchQuery
+from catalog.search.base import FacetCount, Hit, NumberRange, SearchAnswer, SearchQuery
 from catalog.search.values import tag_key
 from catalog.services.engine_guard import EngineGuard
 from catalog.services.index_monitor import IndexMonitor
@@ -195,7 +195,15 @@ def test_a_degraded_search_keeps_every_filter_and_the_page() -> None:
     )
 
 
-@pytest.mark.parametrize("changes", [{"languages": ("en",)}, {"formats": ("png",)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"languages": ("en",)},
+        {"formats": ("png",)},
+        {"exact": (("camera", ("NIKON D50",)),)},
+        {"ranges": (NumberRange("width", 512),)},
+    ],
+)
 def test_a_filter_that_only_the_index_knows_is_never_left_out(
     changes: dict[str, Any],
 ) -> None:

@@ -92,20 +92,6 @@ def test_missing_bytes_are_a_problem_that_says_so(
     assert "missing" in answer.json()["detail"]
 
 
-def test_a_thumbnail_leads_to_the_picture(client: TestClient) -> None:
-    answer = client.get("/api/assets/pic-1/thumbnail?userId=user123&size=256")
-
-    assert answer.history[0].status_code == 302
-    assert answer.content == THUMB_KEY.encode()
-    assert answer.headers["content-type"] == "image/png"
-
-
-def test_an_asset_without_a_picture_has_no_thumbnail(client: TestClient) -> None:
-    answer = client.get("/api/assets/lora/thumbnail?userId=user123")
-
-    assert answer.status_code == 404
-
-
 def test_a_store_with_addresses_of_its_own_is_led_to(parts: FakeParts) -> None:
     objects = parts.store.objects
     parts.store = FakeStore(presigns=True)

@@ -21,6 +21,9 @@ def parts() -> FakeParts:
             isPublic=True,
             sharedWith=["user789"],
             problems=["createdAt: unreadable"],
+            tagSuggestions=["long hair"],
+            generator="comfyui",
+            extraction=["ok"],
             uses=["lora", "open"],
         ),
     )
@@ -58,6 +61,9 @@ def test_the_id_of_an_image_job_means_all_of_its_images(client: TestClient) -> N
 def test_others_are_not_told_what_concerns_the_owner(client: TestClient) -> None:
     found = client.get("/api/assets/open?userId=user789").json()
     own = client.get("/api/assets/open?userId=user456").json()
+    assert "tagSuggestions" not in found
+    assert own["tagSuggestions"] == ["long hair"]
+    assert (found["generator"], found["extraction"]) == ("comfyui", ["ok"])
 
     assert "sharedWith" not in found
     assert "problems" not in found

@@ -4,6 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.schemas.search import SearchPage, SuggestionPage, TranscriptPage
+from api.search_params import documented_parameters
 from catalog.access import MACHINE_OWNER, Asker, Scope
 from catalog.errors import DependencyUnavailableError
 from catalog.models.asset import AssetType
@@ -13,9 +14,11 @@ from catalog.search.base import (
     Highlight,
     Hit,
     Moment,
+    NumberRange,
     SearchAnswer,
     Suggestions,
 )
+from catalog.search.filters import EXACT_FILTERS, NUMBER_FILTERS
 from tests.fakes.assets import FakeAssetRepository
 from tests.fakes.catalog import FakeParts, index_status
 from tests.unit.api.assets.samples import image, lora, transcript
@@ -105,6 +108,38 @@ def test_every_parameter_reaches_the_engine(
     assert query.facets == ("tags", "month")
 
 
+def test_filters_by_what_files_say_reach_the_engine(
+    client: TestClient, parts: FakeParts
+) -> None:
+    client.get(
+        "/api/assets/search?baseModel=flux-dev&family=flux,sdxl&generator=comfyui"
+        "&camera=NIKON%20D50&audioCodec=aac&extraction=failed:corrupt"
+        "&width=512..1024&cfg=3.5&speakerCount=2..&seed=..42"
+    )
+
+    (query,) = parts.search.queries
+    assert dict(query.exact) == {
+        "baseModel": ("flux-dev",),
+        "family": ("flux", "sdxl"),
+        "generator": ("comfyui",),
+        "camera": ("NIKON D50",),
+        "audioCodec": ("aac",),
+        "extraction": ("failed:corrupt",),
+    }
+    assert set(query.ranges) == {
+        NumberRange("width", 512, 1024),
+        NumberRange("cfg", 3.5, 3.5),
+        NumberRange("speakerCount", 2),
+        NumberRange("seed", None, 42),
+    }
+
+
+def test_each_filter_by_what_files_say_is_a_parameter() -> None:
+    names = {one["name"] for one in documented_parameters()}
+
+    assert {*EXACT_FILTERS, *NUMBER_FILTERS} <= names
+
+
 def test_without_parameters_the_machines_owner_finds_everything(
     client: TestClient, parts: FakeParts
 ) -> None:
@@ -136,6 +171,9 @@ def test_facets_can_be_switched_off(
         ("type=video", "type"),
         ("facets=acl", "facets"),
         ("sort=_seq", "sort"),
+        ("width=wide", "width"),
+        ("rank=9..1", "rank"),
+        (f"seed={'9' * 65}", "seed"),
         ("to=31.12.2025", "to"),
         (f"q={'x' * 513}", "q"),
     ],

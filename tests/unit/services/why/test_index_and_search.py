@@ -250,6 +250,54 @@ def test_a_transcript_that_was_read_lacks_the_word_itself(world: World) -> None:
     assert _ask_of_talk(world, LACKING).reason == "words_missing"
 
 
+def _facts(world: World, **job: Any) -> None:  # noqa: ANN401
+    made = a_job(**job)
+    (key,) = a_bundle(made).objects
+    broken = _extraction("it is cut off").evolve(
+        key=key, extractor="generation", cause="corrupt"
+    )
+    world.add(a_bundle(made, facts={key: (broken,)}))
+
+
+def test_an_image_whose_file_could_not_be_read_tells_the_cause(world: World) -> None:
+    _facts(world)
+    world.engine.explanation = replace(PRESENT, failed_filters=("generator",))
+
+    found = world.conclusion("pic-1")
+
+    assert found.reason == "facts_unreadable"
+    assert "(corrupt)" in found.explanation
+    assert "it is cut off" in found.explanation
+    assert facts(found, "extraction")["extraction"] == ["failed:corrupt"]
+
+
+def test_other_filters_do_not_need_what_a_file_says(world: World) -> None:
+    _facts(world)
+    world.engine.explanation = replace(PRESENT, failed_filters=("generator", "tags"))
+
+    assert world.conclusion("pic-1").reason == "filtered_out"
+
+
+def test_a_file_that_could_not_be_read_hides_no_image_that_is_found(
+    world: World,
+) -> None:
+    _facts(world)
+
+    found = world.conclusion("pic-1")
+
+    assert (found.is_found, found.reason) == (True, "found")
+    assert verdicts(found)["extraction"] == "failed"
+
+
+def test_an_image_whose_job_has_a_prompt_lacks_the_word_itself(world: World) -> None:
+    _facts(world, config={"prompt": "a lighthouse"})
+    world.engine.explanation = LACKING
+
+    found = world.conclusion("pic-1", SearchQuery(OWNER, words="wildfires"))
+
+    assert found.reason == "words_missing"
+
+
 def test_a_missing_picture_does_not_keep_an_image_from_being_found(
     world: World,
 ) -> None:
