@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 			echo "Its venv module is missing: apt-get install python3-venv"; exit 1; }; fi
 	$(BIN)/python -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local,processors,test]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[local,local-models,processors,test]'
 	$(BIN)/python -m catalog.local.prepare
 	@touch $@
 

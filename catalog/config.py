@@ -187,6 +187,13 @@ class Settings(BaseSettings):
         '(JSON object), beside those built in: `{"flux-pro": '
         '"fal-ai/flux-pro/v1.1"}`.',
     )
+    local_image_model: Path | None = Field(
+        default=None,
+        description="Directory of a Stable Diffusion model, as diffusers keeps one "
+        "(`model_index.json`, weights in safetensors), with which workers on this "
+        "machine make images and train LoRAs where no key of a provider is set. Needs "
+        "the extra `local-models`.",
+    )
     assemblyai_key: SecretStr | None = Field(
         default=None, description="Key of AssemblyAI, for transcription."
     )

@@ -26,6 +26,8 @@ from catalog.models.job import JobType
 from catalog.services.locations import LocationService
 from catalog.telemetry import configure_logging
 from processors.choose import engines_of
+from processors.datasets.gathering import Gatherer
+from processors.datasets.making import DatasetMaker
 from processors.fetch import Fetcher, FetchLimits
 from processors.inputs import JobInputs
 from processors.media.pool import MediaPool
@@ -75,7 +77,7 @@ def worker_of(
     settings = catalog.settings
     engines = engines_of(settings, catalog.clock, types)
     jitter = random.SystemRandom().random
-    limits = FetchLimits(size_bytes=settings.source_bytes)
+    fetch = Fetcher(catalog.store, FetchLimits(size_bytes=settings.source_bytes))
     runner = JobRunner(
         queue=catalog.queue,
         engines=engines,
@@ -83,7 +85,8 @@ def worker_of(
             store=catalog.store,
             locations=LocationService(catalog.assets, catalog.jobs, catalog.store),
             links=catalog.links,
-            fetch=Fetcher(catalog.store, limits),
+            fetch=fetch,
+            datasets=DatasetMaker(catalog.store, Gatherer(catalog.store, fetch)),
             clock=catalog.clock,
             public_url=settings.public_url,
         ),

@@ -8,9 +8,15 @@ from catalog.clock import Clock
 from catalog.config import Settings
 from catalog.models.job import JobType
 from processors.engine import Engine
+from processors.engines.diffusers_model import LIBRARIES
+from processors.engines.local_images import LocalImages
+from processors.engines.local_training import LocalTraining
 from processors.engines.providers import assemblyai_engine, fal_engine
 
 log = logging.getLogger(__name__)
+
+MEDIA = ("PIL", "av", "numpy")
+"""What datasets are made with; the extra ``processors`` brings it."""
 
 Make = Callable[[Settings, Clock], Engine]
 
@@ -39,15 +45,16 @@ def engines_of(
 
 
 def _maker(settings: Settings, type_: JobType) -> Make | None:
-    match type_:
-        case JobType.TRANSCRIPTION if settings.assemblyai_key is not None:
+    if type_ is JobType.TRANSCRIPTION:
+        if settings.assemblyai_key is not None:
             return assemblyai_engine
-        case JobType.TRANSCRIPTION if find_spec("pocketsphinx") and find_spec("av"):
-            return _local_transcription
-        case JobType.IMAGE_GENERATION if settings.fal_key is not None:
-            return lambda settings, clock: fal_engine(settings, type_, clock)
-        case _:
-            return None
+        is_there = find_spec("pocketsphinx") and find_spec("av")
+        return _local_transcription if is_there else None
+    if type_ is JobType.LORA_TRAINING and not all(map(find_spec, MEDIA)):
+        return None  # no dataset can be made
+    if settings.fal_key is not None:
+        return lambda settings, clock: fal_engine(settings, type_, clock)
+    return None if settings.local_image_model is None else _local_diffusion(type_)
 
 
 def _local_transcription(settings: Settings, clock: Clock) -> Engine:
@@ -58,3 +65,16 @@ def _local_transcription(settings: Settings, clock: Clock) -> Engine:
     )
 
     return LocalTranscription(clock=clock)
+
+
+def _local_diffusion(type_: JobType) -> Make | None:
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing:
+        log.warning(
+            "CATALOG_LOCAL_IMAGE_MODEL is set, but the extra local-models is not "
+            "installed: pip install 'asset-catalog[local-models]'",
+            extra={"type": type_.value, "missing": ", ".join(missing)},
+        )
+        return None
+    make = LocalImages if type_ is JobType.IMAGE_GENERATION else LocalTraining
+    return lambda settings, clock: make(settings.local_image_model, clock=clock)

@@ -46,6 +46,43 @@ class EngineError(CatalogError):
 
 
 @dataclass(frozen=True, slots=True)
+class Dataset:
+    """What a LoRA is trained on.
+
+    Attributes:
+        folder: On this machine: ``images/0001.jpg`` … and ``captions/0001.txt`` ….
+        count: How many images; each has its caption.
+        is_stored: Whether it lies in the store already, where an earlier version of
+            this job left it.
+        facts: For the record: where it comes from, and what was dropped.
+    """
+
+    folder: Path
+    count: int
+    is_stored: bool
+    facts: Mapping[str, Any]
+
+
+class Shelf(Protocol):
+    """Files of a job that outlive its worker; gone some time after the job has ended.
+
+    Whatever raises ``DependencyError`` may be repeated.
+    """
+
+    def put(self, name: str, path: Path) -> None:
+        """Keep a copy of a file, whole or not at all, replacing any of this name."""
+        ...
+
+    def take(self, name: str, path: Path) -> bool:
+        """Bring a copy to ``path``; ``False`` where there is none (any more)."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Keep it no longer; succeeds where there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """One job as an engine sees it.
 
@@ -57,14 +94,19 @@ class Work:
         folder: Of this run alone, empty at first, removed afterwards.
         source_url: Address from which a provider can read the source for a while;
             ``None`` where there is no source, or no address.
-        source: The source on this machine; ``None`` where there is none, or where the
-            engine reads it from ``source_url``.
+        source: The source on this machine (of a training the folder of its dataset);
+            ``None`` where there is none, or where the engine reads it from
+            ``source_url``, for a training a zip of images and captions.
         loras: Files of the LoRAs to use, as ``request.inputs.loras`` orders them: for a
             provider an address, for a local engine a path.
         webhook: Gives the address at which a provider may tell that it is done, by a
             nonce that only it is given; ``None`` where the API has no public address.
         told: What a webhook with the nonce of the last step has said, verified; empty
             when none came.
+        dataset: Brings what a LoRA is trained on to this machine, once; ``None`` for
+            other jobs.
+        shelf: For files that the next run of this job may go on from; ``None`` for
+            engines that have none.
         save: Keeps a step durably before the engine goes on.
         report: Shows progress, 0 to 100; cheap, may be called often.
         check: Raises once the job was cancelled or the claim is lost; call it often.
@@ -82,6 +124,8 @@ class Work:
     source_url: str | None = None
     source: Path | None = None
     loras: tuple[str, ...] = ()
+    dataset: Callable[[], Dataset] | None = None
+    shelf: Shelf | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -1,6 +1,6 @@
 """What a job is made from: found, allowed, and brought to where its engine reads it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
@@ -22,8 +22,10 @@ from catalog.storage.base import ObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.storage.urls import stored_url
 from catalog.webhooks import webhook_path
+from processors.datasets.making import DatasetMaker
 from processors.engine import Engine, EngineError
 from processors.held import HeldClaim
+from processors.shelf import StoreShelf
 
 ADDRESS_LASTS = timedelta(hours=24)
 """How long a provider may read a source: longer than any job waits in its queue."""
@@ -51,6 +53,7 @@ class JobInputs:
         locations: LocationService,
         links: LinkSigner,
         fetch: Fetch,
+        datasets: DatasetMaker,
         clock: Clock,
         public_url: str | None,
     ) -> None:
@@ -61,6 +64,7 @@ class JobInputs:
             locations: Finds what a request names, with its user's rights.
             links: Signs addresses of the API, for stores that have none of their own.
             fetch: Brings sources here.
+            datasets: Makes what LoRAs are trained on.
             clock: Tells when addresses end.
             public_url: Of the API as the internet sees it, if it does.
         """
@@ -68,6 +72,7 @@ class JobInputs:
         self._locations = locations
         self._links = links
         self._fetch = fetch
+        self._datasets = datasets
         self._clock = clock
         self._public_url = public_url.rstrip("/") if public_url else None
 
@@ -98,17 +103,33 @@ class JobInputs:
                     else:
                         found["source"] = Path(source)
                 case LoraTraining():
-                    raise EngineError(
-                        "not_configured",
-                        "This worker can't prepare datasets yet: train elsewhere, and "
-                        "bring the model file into the store.",
-                        is_retryable=False,
-                    )
+                    found |= self._dataset(claim, request, engine, held)
         except InvalidRequestError as exc:
             raise EngineError(
                 "invalid_input", f"{exc.field}: {exc.problem}", is_retryable=False
             ) from exc
         return found
+
+    def _dataset(
+        self, claim: Claim, request: LoraTraining, engine: Engine, held: HeldClaim
+    ) -> Mapping[str, Any]:
+        def locate() -> Sequence[tuple[str, Located]]:
+            named = sources_of(request)
+            located = self._locations.sources(claim.user_id, named)
+            return [
+                (field, one) for (field, _), one in zip(named, located, strict=True)
+            ]
+
+        prepared = self._datasets.prepare(
+            claim, request, locate, held.folder, held.check
+        )
+        found: dict[str, Any] = {
+            "dataset": prepared.bring,
+            "shelf": StoreShelf(self._store, claim.job_id),
+        }
+        if engine.reads_addresses:
+            return found | {"source_url": self._address(prepared.key)}
+        return found | {"source": prepared.bring().folder}
 
     def _brought(
         self, located: Located, name: str, engine: Engine, held: HeldClaim

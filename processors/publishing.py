@@ -17,7 +17,8 @@ from catalog.repositories.queue import Claim
 from catalog.storage import keys
 from catalog.storage.base import ObjectStore
 from catalog.storage.urls import stored_url
-from processors.engine import EngineError, Made, Output, Step
+from processors.datasets.archive import caption_name, image_name
+from processors.engine import Dataset, EngineError, Made, Output, Step
 
 PUBLISHING = "publishing"
 """Phase of a step that is a manifest: engines have phases of other names."""
@@ -100,10 +101,10 @@ class Publisher:
             self._publish_one(file)
         return self._version(claim, manifest)
 
-    def clean(self, manifest: Step) -> None:
-        """Remove what was staged, once the job has ended."""
-        for file in manifest["files"]:
-            self._store.delete(ObjectKey(file["temp"]))
+    def clean(self, job_id: JobId) -> None:
+        """Remove all that was kept in ``temp/{jobId}/``, once the job has completed."""
+        for info in list(self._store.list(keys.temp_prefix(job_id))):
+            self._store.delete(info.key)
 
     def _publish_one(self, file: Mapping[str, Any]) -> None:
         temp, key = ObjectKey(file["temp"]), ObjectKey(file["key"])
@@ -133,7 +134,7 @@ class Publisher:
         for file in manifest["files"]:
             url = stored_url(self._address, file["key"])
             match file["role"]:
-                case FileRole.IMAGE:
+                case FileRole.IMAGE if claim.type is JobType.IMAGE_GENERATION:
                     images.append({"url": url, "s3Key": file["key"], **file["facts"]})
                 case FileRole.MODEL:
                     found["modelUrl"] = url
@@ -150,6 +151,20 @@ class Publisher:
         return found | {"provenance": manifest["provenance"]}
 
 
+def with_dataset(made: Made, dataset: Dataset) -> Made:
+    """Add what a LoRA was trained on, unless it lies in the store already."""
+    outputs = list(made.outputs)
+    for number in range(1, 0 if dataset.is_stored else dataset.count + 1):
+        image = dataset.folder / image_name(number)
+        caption = dataset.folder / caption_name(number)
+        outputs += [
+            Output(FileRole.IMAGE, image, "image/jpeg", number),
+            Output(FileRole.CAPTION, caption, "text/plain; charset=utf-8", number),
+        ]
+    provenance = {**made.provenance, "dataset": dict(dataset.facts)}
+    return Made(tuple(outputs), provenance)
+
+
 def final_key(claim: Claim, output: Output, first_image: int) -> ObjectKey:
     """Find where a file belongs.
 
@@ -161,12 +176,8 @@ def final_key(claim: Claim, output: Output, first_image: int) -> ObjectKey:
     """
     user, job, version = claim.user_id, claim.job_id, claim.version
     match claim.type, output.role:
-        case JobType.LORA_TRAINING, FileRole.MODEL:
-            return keys.lora_model(user, job, version)
-        case JobType.LORA_TRAINING, FileRole.CONFIG:
-            return keys.lora_config(user, job, version)
-        case JobType.LORA_TRAINING, FileRole.PREVIEW:
-            return keys.lora_preview(user, job, version)
+        case JobType.LORA_TRAINING, _:
+            return _lora_key(user, job, version, output)
         case JobType.IMAGE_GENERATION, FileRole.IMAGE:
             ending = _ENDINGS.get(output.content_type, "png")
             number = first_image + output.number - 1
@@ -174,8 +185,28 @@ def final_key(claim: Claim, output: Output, first_image: int) -> ObjectKey:
         case JobType.TRANSCRIPTION, _:
             return _transcript_key(user, job, version, output)
         case _:
-            message = f"A {claim.type} job makes no {output.role}."
-            raise EngineError("engine_failed", message, is_retryable=False)
+            raise _makes_no(claim.type, output)
+
+
+def _lora_key(user: UserId, job: JobId, version: int, output: Output) -> ObjectKey:
+    match output.role:
+        case FileRole.MODEL:
+            return keys.lora_model(user, job, version)
+        case FileRole.CONFIG:
+            return keys.lora_config(user, job, version)
+        case FileRole.PREVIEW:
+            return keys.lora_preview(user, job, version)
+        case FileRole.IMAGE:
+            return keys.dataset_image(user, job, output.number)
+        case FileRole.CAPTION:
+            return keys.dataset_caption(user, job, output.number)
+        case _:
+            raise _makes_no(JobType.LORA_TRAINING, output)
+
+
+def _makes_no(type_: JobType, output: Output) -> EngineError:
+    message = f"A {type_} job makes no {output.role}."
+    return EngineError("engine_failed", message, is_retryable=False)
 
 
 def _transcript_key(

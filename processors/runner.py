@@ -23,7 +23,7 @@ from processors.engine import (
     Work,
 )
 from processors.held import DrainedError, HeldClaim
-from processors.publishing import PUBLISHING, Publisher
+from processors.publishing import PUBLISHING, Publisher, with_dataset
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Inputs(Protocol):
             held: To look at between long steps.
 
         Returns:
-            The fields ``source source_url loras webhook`` of ``Work``.
+            The fields ``source source_url loras dataset shelf webhook`` of ``Work``.
 
         Raises:
             EngineError: Something is not there, or may not be used.
@@ -162,6 +162,8 @@ class JobRunner:
             self._queue.park(claim, outcome.step, until=outcome.pause)
             return
         held.check_wanted()
+        if work.dataset is not None:
+            outcome = with_dataset(outcome, work.dataset())
         manifest = self._publisher.stage(claim, outcome)
         held.save(manifest)
         self._publish(claim, held)
@@ -193,7 +195,7 @@ class JobRunner:
             raise
         self._end(claim, JobEnd(JobStatus.COMPLETED, version=version))
         try:
-            self._publisher.clean(held.step)
+            self._publisher.clean(claim.job_id)
         except CatalogError as exc:
             log.info("temp/ is left to its sweep", extra={"error": str(exc)})
 

@@ -7,8 +7,11 @@ name and index prefix.
 
 import json
 import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +21,7 @@ import pytest
 from pymongo.database import Database
 from pytest_socket import enable_socket
 
+from processors.engines.diffusers_model import LIBRARIES
 from tests.servers import TypesenseServer, running_mongod, running_typesense
 
 for name in [n for n in os.environ if n.startswith("CATALOG_")]:
@@ -85,6 +89,24 @@ def _call(server: TypesenseServer, method: str, path: str) -> Any:  # noqa: ANN4
     )
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole Stable Diffusion model of 4 MB with random weights."""
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing and os.environ.get("CI"):
+        pytest.fail(f"CI tests the extra local-models: {missing} are not installed")
+    if missing:
+        pytest.skip(f"the extra local-models is not installed: {', '.join(missing)}")
+    directory = tmp_path_factory.mktemp("models") / "tiny"
+    subprocess.run(
+        [sys.executable, "-m", "processors.engines.tiny_model", str(directory)],
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).resolve().parents[1],
+    )
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -104,15 +104,28 @@ class ImageGeneration(Asked):
 
 
 class LoraTraining(Asked):
-    """Train a LoRA on the frames of a video, or on images; exactly one of the two."""
+    """Train a LoRA on the frames of a video, or on images; exactly one of the two.
+
+    ``sampling`` tells where the frames of a video are taken: equally far apart
+    (``interval``, the default), or wherever the picture has become another one.
+    ``resolution`` is the side in pixels of the squares that are trained on. Which of
+    ``steps rank learning_rate resolution seed`` an engine takes is its own matter.
+    """
 
     type: Literal[JobType.LORA_TRAINING] = JobType.LORA_TRAINING
     lora_name: Name
     video_url: Location | None = None
     images: Annotated[tuple[Location, ...], Field(max_length=MAX_TRAINING_IMAGES)] = ()
+    sampling: Literal["interval", "scenes"] | None = None
     trigger: Annotated[Text, Field(max_length=100)] | None = None
     caption_style: Annotated[Text, Field(max_length=100)] | None = None
     steps: Annotated[int, Field(ge=1, le=20_000)] | None = None
+    rank: Annotated[int, Field(ge=1, le=256)] | None = None
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    resolution: Annotated[int, Field(ge=64, le=MAX_SIDE_PX, multiple_of=8)] | None = (
+        None
+    )
+    seed: Annotated[int, Field(ge=0, le=_MAX_SEED)] | None = None
     model: Name | None = None
     metadata: Metadata = Metadata()
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic.alias_generators import to_camel
+
 from catalog.models.asset import FileRole
 from catalog.models.generation import MAX_IMAGES, ImageGeneration, LoraTraining
 from catalog.models.job import JobType
@@ -148,6 +150,13 @@ class FalTraining:
         if not isinstance(asked, LoraTraining):
             raise _wrong_type(work)
         endpoint = endpoint_of(self.type, asked.model, models)
+        for name in ("rank", "learning_rate", "resolution", "seed"):
+            if getattr(asked, name) is not None:
+                raise EngineError(
+                    "invalid_input",
+                    f"fal's trainers take no {to_camel(name)}; leave it out.",
+                    is_retryable=False,
+                )
         if work.source_url is None:
             raise EngineError(
                 "source_missing",

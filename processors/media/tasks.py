@@ -19,6 +19,7 @@ class Task:
 
 
 _PICTURES = ("processors.media.images", "processors.media.metadata")
+_TRAINING = ("processors.media.training_image",)
 _RECORDINGS = (
     "processors.media.probe",
     "processors.media.waveform",
@@ -26,8 +27,12 @@ _RECORDINGS = (
     "processors.media.frames",
 )
 
+TRAINING_IMAGE_NAME = "picture.jpg"
+"""What ``training_image`` writes."""
+
 TASKS: Mapping[str, Task] = {
     "image": Task("processors.media.images:task", _PICTURES),
+    "training_image": Task("processors.media.training_image:task", _TRAINING),
     "preview": Task("processors.media.images:preview", _PICTURES),
     "metadata": Task("processors.media.metadata:picture", _PICTURES),
     "weights": Task("processors.media.metadata:weights", _PICTURES),

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +31,10 @@ class Answer:
         return json.loads(self.body)
 
 
-def fetch(url: str, headers: dict[str, str] | None = None) -> Answer:
-    request = urllib.request.Request(url, headers=headers or {})
+def fetch(
+    url: str, headers: dict[str, str] | None = None, data: bytes | None = None
+) -> Answer:
+    request = urllib.request.Request(url, data=data, headers=headers or {})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             lowered = {k.lower(): v for k, v in answer.headers.items()}
@@ -80,6 +82,10 @@ class Stack:
         )
         return fetch(f"{self.api}{path}" + (f"?{query}" if query else ""))
 
+    def post(self, path: str, body: dict[str, Any]) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        return fetch(self.api + path, headers, json.dumps(body).encode())
+
     def put_file(self, key: str, content: bytes) -> None:
         path = self.storage / key
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,9 +99,12 @@ def catalog_command() -> list[str]:
 
 
 @contextmanager
-def running_stack(data_dir: Path, *options: str) -> Iterator[Stack]:
+def running_stack(
+    data_dir: Path, *options: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
     """``catalog up --json`` until the block ends, then SIGTERM."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("CATALOG_")}
+    environment |= settings or {}
     log = (data_dir.parent / f"{data_dir.name}.log").open("w")
     process = subprocess.Popen(
         [

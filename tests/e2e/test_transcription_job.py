@@ -2,25 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.e2e.stack import BUCKET_URL, Stack, eventually, running_stack
+from tests.e2e.stack import BUCKET_URL, eventually, running_stack
 
 DATA = Path(__file__).parents[1] / "data"
 KEY = "temp/upload-1/wildfires.wav"
-
-
-def post(stack: Stack, path: str, body: dict[str, Any]) -> tuple[int, Any]:
-    request = Request(
-        stack.api + path,
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urlopen(request, timeout=30) as answer:
-        return answer.status, json.loads(answer.read())
 
 
 @pytest.mark.timeout(240)
@@ -29,8 +17,7 @@ def test_words_of_a_recording_are_found_at_their_moment(tmp_path: Path) -> None:
     with running_stack(tmp_path / "data") as stack:
         stack.put_file(KEY, (DATA / "wildfires.wav").read_bytes())
 
-        status, accepted = post(
-            stack,
+        answer = stack.post(
             "/api/transcribe",
             {
                 "userId": "ann",
@@ -38,6 +25,7 @@ def test_words_of_a_recording_are_found_at_their_moment(tmp_path: Path) -> None:
                 "metadata": {"tags": ["news"]},
             },
         )
+        accepted = answer.json
         job = eventually(
             lambda: (
                 found
@@ -56,7 +44,7 @@ def test_words_of_a_recording_are_found_at_their_moment(tmp_path: Path) -> None:
         )
         foreign = stack.get("/api/assets/search", q="wildfires", userId="bob").json
 
-    assert status == 202
+    assert answer.status == 202
     assert job["status"] == "completed", job.get("error")
     assert [one["version"] for one in job["versions"]] == [1]
     assert job["versions"][0]["provenance"]["engine"] == "local-pocketsphinx"

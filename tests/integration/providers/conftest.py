@@ -67,7 +67,7 @@ class Workshop:
             "images": ["upload-1"],
             "trigger": "jf",
             "steps": 500,
-        }
+        } | options.pop("config", {})
         return self._fal(JobType.LORA_TRAINING, config, source_url=SOURCE, **options)
 
     def transcript(self, **options: Any) -> Worker:  # noqa: ANN401

@@ -91,6 +91,20 @@ def test_training_is_given_the_zip_and_brings_back_weights_and_config(
     assert json.loads(config.path.read_bytes()) == {"rank": 16}
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("rank", 8), ("learningRate", 0.001), ("resolution", 512), ("seed", 1)],
+)
+def test_what_fals_trainers_do_not_take_is_refused_and_not_left_out(
+    workshop: Workshop, provider: FakeProvider, field: str, value: float
+) -> None:
+    refused = failed(workshop.training(config={field: value}))
+
+    assert refused.code == "invalid_input"
+    assert f"no {field};" in str(refused)
+    assert provider.requests == []
+
+
 def test_a_name_is_resolved_and_status_is_asked_without_the_subpath(
     workshop: Workshop, provider: FakeProvider
 ) -> None:

@@ -13,6 +13,8 @@ from catalog.models.job import JobType
 from catalog.repositories.queue import Claim
 from catalog.services.locations import LocationService
 from catalog.storage.links import LinkSigner
+from processors.datasets.gathering import Gatherer
+from processors.datasets.making import DatasetMaker
 from processors.engine import Engine, EngineError
 from processors.held import HeldClaim
 from processors.inputs import JobInputs
@@ -75,6 +77,7 @@ class Scene:
             locations=LocationService(assets, parts.jobs, store),
             links=LinkSigner(b"secret", ManualClock(NOW)),
             fetch=self.fetch,
+            datasets=DatasetMaker(store, Gatherer(store, self.fetch)),
             clock=ManualClock(NOW),
             public_url=public_url,
         )

@@ -1,0 +1,48 @@
+"""Captions say what people said, and where that comes from."""
+
+import pytest
+
+from processors.datasets.captions import MAX_LENGTH, caption_of
+
+
+def test_trigger_description_and_tags_make_a_caption() -> None:
+    caption = caption_of(
+        None,
+        "jf",
+        {
+            "description": " A man\n at the sea. ",
+            "tags": ["beach", " summer ", "beach"],
+        },
+    )
+
+    assert caption.text == "jf, A man at the sea, beach, summer"
+    assert caption.sources == ("trigger", "description", "tags")
+
+
+def test_a_given_caption_stands_as_it_is_but_for_the_trigger() -> None:
+    metadata = {"description": "never mind", "tags": ["neither"]}
+
+    assert caption_of("A dog.", "jf", metadata).text == "jf, A dog."
+    assert caption_of("JF and a dog.", "jf", metadata).text == "JF and a dog."
+    assert caption_of("A dog.", None, metadata).sources == ("given",)
+    assert caption_of("JF and a dog.", "jf", metadata).sources == ("given",)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [{}, {"tags": "sea", "description": 7}, {"tags": [1, "", None], "description": ""}],
+)
+def test_where_nobody_said_anything_the_trigger_stands_alone_or_nothing(
+    metadata: dict[str, object],
+) -> None:
+    assert caption_of(None, "jf", metadata).text == "jf"
+    assert caption_of("  ", None, metadata).text == ""
+    assert caption_of("  ", None, metadata).sources == ()
+
+
+def test_a_long_one_ends_at_a_word() -> None:
+    caption = caption_of(None, "jf", {"description": "lighthouse " * 100})
+
+    assert len(caption.text) <= MAX_LENGTH
+    assert caption.text.endswith(" lighthouse")
+    assert caption_of(None, None, {"description": "x" * 999}).text == "x" * MAX_LENGTH
