@@ -177,7 +177,8 @@ class Tenure:
                 # Safe: what is not proven is not acknowledged either.
                 log.warning("loop left behind", extra={"loop": thread.name})
                 left.append(thread.name)
-        self._intake.close()
+        if not left:  # else somebody may look yet, and the process ends anyway
+            self._intake.close()
         if self._failure is not None:
             raise self._failure
         if left and not stop.is_set():

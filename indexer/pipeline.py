@@ -142,7 +142,6 @@ class Pipeline:
         not_before: int = 0,
     ) -> AppliedBatch:
         log.info("applying again", extra={"error": str(cause)})
-        self._steady.let_land(cause)
         self._steady.run(lambda: self._steady.barrier(self._live.targets))
         batch = self._steady.apply(
             self._applier,

@@ -86,17 +86,14 @@ class Repair:
         time there are always some, and waiting for none would hold up every change.
         """
         removed: set[RootKey] = set()
-        is_page_full = True
-        while is_page_full:
-            roots = self._steady.run(lambda: self._records.orphans(_ROOTS))
-            is_page_full = len(roots) >= _ROOTS
-            if not roots:
-                break
+        while roots := self._steady.run(lambda: self._records.orphans(_ROOTS)):
             # Nothing is left of them, so applying them removes everything.
             batch = self._apply(roots)
             if removed.issuperset(batch.root_keys):
                 break  # looked at and still there: they have a record after all
             removed.update(batch.root_keys)
+            if len(roots) < _ROOTS:
+                break
         return removed
 
     def mend(self, target: Target, verdict: Verdict) -> None:

@@ -95,7 +95,7 @@ class Steady:
         while True:
             self._check()
             try:
-                self._let_nothing_arrive()
+                self._let_land()
                 if attempt and before_retry is not None:
                     before_retry()
                 answer = action()
@@ -106,7 +106,8 @@ class Steady:
                 self._health.trouble("apply", str(exc))
                 level = logging.WARNING if attempt >= _SAID_AFTER else logging.INFO
                 log.log(level, "retrying", extra={"error": str(exc), "try": attempt})
-                if self._clock.wait(self._stop, self._pause(attempt)):
+                pause = backoff_seconds(attempt, self._jitter())
+                if self._clock.wait(self._stop, pause):
                     raise StoppedError(str(exc)) from exc
                 attempt += 1
             else:
@@ -114,34 +115,15 @@ class Steady:
                     self._health.trouble("apply", None)
                 return answer
 
-    def _pause(self, attempt: int) -> float:
-        least = LANDING_SECONDS if self._is_uncertain() else 0.0
-        return max(backoff_seconds(attempt, self._jitter()), least)
-
-    def _is_uncertain(self) -> bool:
-        return self._writer.uncertain_writes != self._landed
-
-    def _let_nothing_arrive(self) -> None:
-        """Cut off writes that broke off, before anything is written anew."""
-        if self._is_uncertain():
-            before = self._writer.uncertain_writes
-            self._cut_off()
-            self._landed = before
-
-    def let_land(self, cause: CatalogError) -> None:
-        """After a failure, wait for a write that broke off, if any did; cut it off.
-
-        What was still under way then overtakes nothing that is written anew.
-
-        Raises:
-            StoppedError: The process is to end.
-            FencedError: Another process leads now.
-        """
-        if not self._is_uncertain():
+    def _let_land(self) -> None:
+        """Let writes that broke off land or never, before anything is written anew."""
+        before = self._writer.uncertain_writes
+        if before == self._landed:
             return
         if self._clock.wait(self._stop, LANDING_SECONDS):
-            raise StoppedError(str(cause)) from cause
-        self.run(self._let_nothing_arrive)
+            raise StoppedError("a write has broken off")
+        self._cut_off()
+        self._landed = before
 
     def apply(
         self,

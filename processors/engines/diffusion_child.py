@@ -17,7 +17,7 @@ from transformers.utils import logging as transformers_logging
 from processors.engines.child_side import ChildFailedError
 
 
-def load_pipeline(directory: str) -> Any:  # noqa: ANN401  (untyped library)
+def load_pipeline(directory: str) -> Any:
     """Load a model for one thread, from this machine and from safetensors alone.
 
     Raises:
@@ -50,7 +50,7 @@ def load_pipeline(directory: str) -> Any:  # noqa: ANN401  (untyped library)
 
 
 def attach_loras(
-    pipeline: Any,  # noqa: ANN401
+    pipeline: Any,
     loras: Sequence[Mapping[str, Any]],
 ) -> None:
     """Put LoRAs on a pipeline, each at its scale.
@@ -82,7 +82,7 @@ def attach_loras(
 
 
 def picture_of(
-    pipeline: Any,  # noqa: ANN401
+    pipeline: Any,
     *,
     prompt: str,
     negative_prompt: str | None,
@@ -143,7 +143,7 @@ def told(exc: Exception) -> str:
     return f"{type(exc).__name__}: {first}"[:300].rstrip(": ")
 
 
-def _adapters(pipeline: Any) -> list[list[str]]:  # noqa: ANN401
+def _adapters(pipeline: Any) -> list[list[str]]:
     return list(pipeline.get_list_adapters().values())
 
 

@@ -63,7 +63,7 @@ def generate(task: Mapping[str, Any], parent: Parent) -> Mapping[str, Any]:
 def _parameters(
     task: Mapping[str, Any],
     seed: int,
-    pipeline: Any,  # noqa: ANN401  (untyped library)
+    pipeline: Any,
 ) -> str:
     """Write them as the web UI of AUTOMATIC1111 does."""
     lines = [task["prompt"]]
@@ -77,7 +77,7 @@ def _parameters(
     return "\n".join(lines)
 
 
-def _is_cut(pipeline: Any, prompt: str) -> bool:  # noqa: ANN401
+def _is_cut(pipeline: Any, prompt: str) -> bool:
     """Tell whether the text encoder saw the beginning of the prompt only."""
     tokenizer = pipeline.tokenizer
     return len(tokenizer(prompt).input_ids) > int(tokenizer.model_max_length)

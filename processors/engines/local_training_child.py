@@ -102,7 +102,7 @@ class _Loop:
 
     def __init__(
         self,
-        pipeline: Any,  # noqa: ANN401  (untyped library)
+        pipeline: Any,
         task: Mapping[str, Any],
         parent: Parent,
     ) -> None:
@@ -160,13 +160,13 @@ class _Loop:
             write_state(path, self._pipeline.unet, self._optimizer, progress, mark)
             self._kept_at = now
 
-    def _latents_of(self, number: int, example: Example) -> Any:  # noqa: ANN401
+    def _latents_of(self, number: int, example: Example) -> Any:
         with torch.no_grad():
             found = self._pipeline.vae.encode(example.pixels[None]).latent_dist
         self._parent.tell(_UNITS_OF_A_STEP * number, 0)
         return found
 
-    def _text_of(self, caption: str) -> Any:  # noqa: ANN401
+    def _text_of(self, caption: str) -> Any:
         if caption not in self._texts:
             with torch.no_grad():
                 self._texts[caption], _ = self._pipeline.encode_prompt(
@@ -174,7 +174,7 @@ class _Loop:
                 )
         return self._texts[caption]
 
-    def _learn(self, latents: Any, text: Any, step: int) -> float:  # noqa: ANN401
+    def _learn(self, latents: Any, text: Any, step: int) -> float:
         clean = latents.sample() * self._pipeline.vae.config.scaling_factor
         noise = torch.randn_like(clean)
         time = torch.randint(0, self._noising.config.num_train_timesteps, (1,))
@@ -204,14 +204,14 @@ class _Loop:
         )
 
 
-def _side_of(pipeline: Any) -> int:  # noqa: ANN401
+def _side_of(pipeline: Any) -> int:
     """Take the size that the model was made for, up to what one core can do."""
     own = int(pipeline.unet.config.sample_size) * int(pipeline.vae_scale_factor)
     return min(own, _DEFAULT_SIDE_PX)
 
 
 def _write_weights(
-    pipeline: Any,  # noqa: ANN401
+    pipeline: Any,
     task: Mapping[str, Any],
     side: int,
     examples: Sequence[Example],
@@ -256,7 +256,7 @@ def _write_config(task: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
 
 
 def _write_preview(
-    pipeline: Any,  # noqa: ANN401
+    pipeline: Any,
     task: Mapping[str, Any],
     side: int,
     examples: Sequence[Example],

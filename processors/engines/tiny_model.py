@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tokenizer() -> Any:  # noqa: ANN401  (untyped library)
+def _tokenizer() -> Any:
     """Take letters for words: a token for each byte, and for each that ends a word."""
     letters = _byte_letters()
     tokens = [*letters, *(f"{letter}</w>" for letter in letters), _START, _END]
@@ -124,7 +124,7 @@ def _byte_letters() -> list[str]:
     ]
 
 
-def _text_encoder(tokenizer: Any) -> Any:  # noqa: ANN401
+def _text_encoder(tokenizer: Any) -> Any:
     return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -140,7 +140,7 @@ def _text_encoder(tokenizer: Any) -> Any:  # noqa: ANN401
     ).eval()
 
 
-def _unet() -> Any:  # noqa: ANN401
+def _unet() -> Any:
     return UNet2DConditionModel(
         sample_size=SIDE_PX // 8,
         in_channels=4,
@@ -155,7 +155,7 @@ def _unet() -> Any:  # noqa: ANN401
     ).eval()
 
 
-def _vae() -> Any:  # noqa: ANN401
+def _vae() -> Any:
     """Four levels, as real ones: with fewer, large pictures exhaust the memory."""
     return AutoencoderKL(
         in_channels=3,

@@ -57,7 +57,7 @@ def _caption_of(path: Path) -> str:
     return " ".join(text.split())
 
 
-def _pixels_of(path: Path, side: int) -> Any:  # noqa: ANN401  (untyped library)
+def _pixels_of(path: Path, side: int) -> Any:
     """Cut a square out of the middle, upright."""
     try:
         with Image.open(path, formats=("JPEG", "PNG", "WEBP")) as opened:

@@ -41,8 +41,8 @@ def fingerprint(task: Mapping[str, Any], captions: Sequence[str]) -> str:
 
 def write_state(
     path: Path,
-    unet: Any,  # noqa: ANN401  (untyped libraries)
-    optimizer: Any,  # noqa: ANN401
+    unet: Any,
+    optimizer: Any,
     progress: Progress,
     mark: str,
 ) -> None:
@@ -64,8 +64,8 @@ def write_state(
 
 def read_state(
     path: Path,
-    unet: Any,  # noqa: ANN401
-    optimizer: Any,  # noqa: ANN401
+    unet: Any,
+    optimizer: Any,
     mark: str,
 ) -> Progress | None:
     """Go back to where a checkpoint stands.

@@ -21,7 +21,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from processors.media.errors import Cause, MediaError
-from processors.media.sniff import HEAD_BYTES, Kind, sniff
+from processors.media.sniff import Kind, kind_of
 
 MAX_FRAME_PIXELS = 50_000_000
 _MAX_ASPECT = 4.0
@@ -45,8 +45,7 @@ def opened(source: Path) -> Iterator[tuple[InputContainer, Kind]]:
     """Open a recording by what its bytes say; errors inside become ``MediaError``."""
     if source.stat().st_size == 0:
         raise MediaError(Cause.EMPTY, "the file has no bytes")
-    with source.open("rb") as file:
-        kind = sniff(file.read(HEAD_BYTES))
+    kind = kind_of(source)
     if kind is None or kind not in _DEMUXERS:
         name = f"{kind} files" if kind else "files of this kind"
         raise MediaError(Cause.UNSUPPORTED, f"{name} are no recordings")

@@ -2,6 +2,7 @@
 
 import re
 from enum import StrEnum
+from pathlib import Path
 
 HEAD_BYTES = 4096
 """How much of a file ``sniff`` wants; less is fine for a shorter file."""
@@ -82,6 +83,12 @@ _SVG = re.compile(
     rb"\s*(?:<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>]", re.DOTALL
 )
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]\-0-9tfn])")
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Tell by its first bytes what a file is; see ``sniff``."""
+    with path.open("rb") as file:
+        return sniff(file.read(HEAD_BYTES))
 
 
 def sniff(head: bytes) -> Kind | None:

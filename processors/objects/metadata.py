@@ -23,14 +23,14 @@ from processors.extract.versions import (
 )
 from processors.media.errors import Cause, MediaError
 from processors.media.pool import MediaPool
-from processors.media.sniff import (
-    HEAD_BYTES,
-    MAX_SAFETENSORS_HEADER_BYTES,
-    sniff,
-)
+from processors.media.sniff import MAX_SAFETENSORS_HEADER_BYTES, kind_of
 from processors.objects.facts import camel_case, failures_of, told
-from processors.objects.renditions import RECORDING_ENDINGS, UNTOUCHED
-from processors.objects.sources import fetch
+from processors.objects.sources import (
+    RECORDING_ENDINGS,
+    UNTOUCHED,
+    ending_of,
+    fetch,
+)
 from processors.objects.task import TaskResult
 
 MAX_PICTURE_BYTES = 100_000_000
@@ -123,8 +123,7 @@ class MetadataTask:
         if first == PICTURE:
             most = min(most, MAX_PICTURE_BYTES)
         fetch(self._store, found, source, most_bytes=most)
-        with source.open("rb") as file:
-            kind = sniff(file.read(HEAD_BYTES))
+        kind = kind_of(source)
         if kind is not None and kind.is_recording:
             probed = self._pool.run("probe", source, raw)
             done = {"extractor": RECORDING, "facts": camel_case(probed.facts)}
@@ -192,7 +191,7 @@ def _extractors_of(found: StoredObject) -> tuple[str, ...]:
     key, content_type = found.key, found.content_type or ""
     if is_rendition(key) or key.partition("/")[0] in UNTOUCHED:
         return ()
-    ending = key.rpartition("/")[2].rpartition(".")[2].lower()
+    ending = ending_of(key)
     if ending == "safetensors":
         return (SAFETENSORS,)
     place = parse_key(key)

@@ -27,20 +27,20 @@ from catalog.storage.keys import IMAGE_ENDINGS, Area, parse_key
 from processors.media.errors import MediaError
 from processors.media.limits import MAX_PICTURE_BYTES
 from processors.media.pool import Done, MediaPool
-from processors.media.sniff import HEAD_BYTES, sniff
-from processors.objects.sources import fetch
+from processors.media.sniff import kind_of
+from processors.objects.sources import (
+    RECORDING_ENDINGS,
+    UNTOUCHED,
+    ending_of,
+    fetch,
+)
 from processors.objects.task import MadeRendition, TaskResult
 
 _PICTURE_ENDINGS = IMAGE_ENDINGS | frozenset(
     "apng avifs heif ico j2k jfif jp2 pbm pgm pnm ppm".split()  # noqa: SIM905
 )
-RECORDING_ENDINGS = frozenset(
-    "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
-)
 _AGAIN_AFTER = timedelta(minutes=1)
 _MEDIA_TYPES = ("image/", "audio/", "video/")
-UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
-"""Nothing is put among the files of a training, nor beside what passes."""
 
 _ENDING_OF = {
     "image_thumb.png": (RenditionKind.THUMBNAIL, THUMB_ENDING),
@@ -88,7 +88,7 @@ class RenditionsTask:
         return (
             _is_picture(found)
             or _is_transcript(key)
-            or _ending(key) in RECORDING_ENDINGS
+            or ending_of(key) in RECORDING_ENDINGS
             or (found.content_type or "").startswith(_MEDIA_TYPES)
         )
 
@@ -102,8 +102,7 @@ class RenditionsTask:
         if _is_picture(found):
             most = min(most, MAX_PICTURE_BYTES)
         fetch(self._store, found, source, most_bytes=most)
-        with source.open("rb") as file:
-            kind = sniff(file.read(HEAD_BYTES))
+        kind = kind_of(source)
         if kind is not None and kind.is_recording:
             return self._recording(found.key, source, made)
         done = self._pool.run("image", source, made)
@@ -216,8 +215,4 @@ def _is_transcript(key: str) -> bool:
 
 def _is_picture(found: StoredObject) -> bool:
     content_type = found.content_type or ""
-    return _ending(found.key) in _PICTURE_ENDINGS or content_type.startswith("image/")
-
-
-def _ending(key: str) -> str:
-    return key.rpartition("/")[2].rpartition(".")[2].lower()
+    return ending_of(found.key) in _PICTURE_ENDINGS or content_type.startswith("image/")

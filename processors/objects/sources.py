@@ -1,10 +1,22 @@
-"""From an object to a file that can be read here."""
+"""What an object is by its key, and from it to a file that can be read here."""
 
 from pathlib import Path
 
 from catalog.models.stored import StoredObject
 from catalog.storage.base import ObjectStore
+from catalog.storage.keys import Area
 from processors.media.errors import Cause, MediaError
+
+RECORDING_ENDINGS = frozenset(
+    "aac flac m4a m4v mkv mov mp3 mp4 oga ogg ogv opus wav webm".split()  # noqa: SIM905
+)
+UNTOUCHED = frozenset({Area.DATASETS.value, Area.TEMP.value})
+"""Nothing is put among the files of a training, nor beside what passes."""
+
+
+def ending_of(key: str) -> str:
+    """Tell the ending of a file, in lower case and without its dot."""
+    return key.rpartition("/")[2].rpartition(".")[2].lower()
 
 
 def fetch(

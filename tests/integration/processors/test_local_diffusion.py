@@ -5,7 +5,7 @@ import shutil
 import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +15,18 @@ import pytest
 from PIL import Image, ImageDraw
 
 from catalog.models.asset import FileRole
-from catalog.models.generation import ImageGeneration, JobRequest, LoraTraining
-from catalog.models.ids import JobId, UserId
-from processors.engine import CancelledError, EngineError, Made, Work
+from catalog.models.generation import ImageGeneration, LoraTraining
+from processors.engine import CancelledError, EngineError, Made
 from processors.engines.artifacts import look_at_picture
 from processors.engines.local_images import LocalImages
 from processors.engines.local_training import LocalTraining
 from processors.engines.lora_header import read_header
 from tests.fakes.warm_child import WarmChild
+from tests.fakes.working import work_in
 
 TINY = "tiny-random-stable-diffusion"
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def _work(folder: Path, request: JobRequest, **changes: Any) -> Work:  # noqa: ANN401
-    folder.mkdir(parents=True, exist_ok=True)
-    work = Work(
-        job_id=JobId("job-1"),
-        user_id=UserId("user-1"),
-        version=1,
-        request=request,
-        folder=folder,
-        save=lambda _: None,
-        report=lambda _: None,
-        check=lambda: None,
-        webhook=lambda _: None,
-    )
-    return replace(work, **changes)
 
 
 def _images(**inputs: Any) -> ImageGeneration:  # noqa: ANN401
@@ -99,7 +83,7 @@ class Trained:
 def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     progress: list[int] = []
-    work = _work(
+    work = work_in(
         folder / "run",
         _training(seed=3, learningRate=0.01),
         source=_dataset(folder / "dataset"),
@@ -114,12 +98,12 @@ def test_a_seed_gives_the_same_picture_again_and_another_seed_another(
     seen: list[int] = []
     engine = LocalImages(tiny_model)
     request = _images(numImages=2, negativePrompt="rain", width=96, safety="off")
-    two = _work(tmp_path / "two", request, report=seen.append)
+    two = work_in(tmp_path / "two", request, report=seen.append)
     second = _images(seed=8, negativePrompt="rain", width=96)
 
     made = engine.advance(two, {})
     another = LocalImages(tiny_model, run=warm.run)
-    again = another.advance(_work(tmp_path / "again", second), {})
+    again = another.advance(work_in(tmp_path / "again", second), {})
 
     first, other = (output.path for output in made.outputs)
     assert first.read_bytes() != other.read_bytes()
@@ -177,7 +161,7 @@ def test_a_picture_with_the_trained_lora_is_another_and_with_none_of_it_the_same
 
     def picture(name: str, *scales: float) -> Any:  # noqa: ANN401
         uses = [{"path": "s3://b/x.safetensors", "scale": scale} for scale in scales]
-        work = _work(
+        work = work_in(
             tmp_path / name, _images(loras=uses), loras=(weights,) * len(scales)
         )
         return _pixels(engine.advance(work, {}).outputs[0].path)
@@ -220,7 +204,7 @@ def test_a_lora_of_another_model_is_refused_by_its_place(
     uses = [{"path": "s3://b/x.safetensors"}] * 2
     for kind, foreign in _foreign_loras(tmp_path, own).items():
         folder = tmp_path / kind
-        work = _work(folder, _images(loras=uses), loras=(str(own), str(foreign)))
+        work = work_in(folder, _images(loras=uses), loras=(str(own), str(foreign)))
 
         with pytest.raises(EngineError, match="no LoRA for this worker") as caught:
             LocalImages(tiny_model, run=warm.run).advance(work, {})
@@ -238,7 +222,7 @@ def test_a_broken_training_image_is_named(
 ) -> None:
     dataset = _dataset(tmp_path / "dataset")
     (dataset / "images" / "0002.jpg").write_bytes(b"\xff\xd8\xff\xe0 and no more")
-    work = _work(tmp_path / "run", _training(), source=dataset)
+    work = work_in(tmp_path / "run", _training(), source=dataset)
 
     with pytest.raises(EngineError, match=r"0002\.jpg can't be read") as caught:
         LocalTraining(tiny_model, run=warm.run).advance(work, {})
@@ -257,7 +241,7 @@ def test_a_model_whose_parts_do_not_fit_is_the_operators_to_mend(
     config.write_text(json.dumps(told | {"block_out_channels": [8, 16, 16, 24]}))
 
     with pytest.raises(EngineError, match="CATALOG_LOCAL_IMAGE_MODEL") as caught:
-        LocalImages(model, run=warm.run).advance(_work(tmp_path / "r", _images()), {})
+        LocalImages(model, run=warm.run).advance(work_in(tmp_path / "r", _images()), {})
 
     assert caught.value.code == "not_configured"
 
@@ -273,7 +257,7 @@ def test_a_cancelled_training_ends_at_once_and_leaves_nothing(
     seen: list[int] = []
     asked_at: list[float] = []
 
-    work = _work(
+    work = work_in(
         tmp_path / "run",
         _training(steps=4000),
         source=_dataset(tmp_path / "dataset"),

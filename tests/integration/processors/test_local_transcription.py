@@ -10,11 +10,11 @@ import pytest
 
 from catalog.models.asset import FileRole
 from catalog.models.generation import ImageGeneration, ImageInputs, Transcription
-from catalog.models.ids import JobId, UserId
 from catalog.transcripts import parse_assemblyai, parse_text
 from processors.engine import CancelledError, Engine, EngineError, Made, Work
 from processors.engines.local_transcription import LocalTranscription
 from tests.fakes.media import RATE_HZ, WILDFIRES, samples_of, write_video, write_wav
+from tests.fakes.working import work_in
 
 TRUTH = json.loads(WILDFIRES.with_suffix(".json").read_text())
 SENTENCES = [sentence["text"] for sentence in TRUTH["sentences"]]
@@ -29,21 +29,8 @@ def _work(
     report: Callable[[int], None] = lambda _: None,
     check: Callable[[], None] = lambda: None,
 ) -> Work:
-    folder.mkdir(exist_ok=True)
-    return Work(
-        job_id=JobId("job-1"),
-        user_id=UserId("user-1"),
-        version=1,
-        request=Transcription(
-            url="https://a.test/b.wav", language=language, model=model
-        ),
-        folder=folder,
-        save=lambda _: None,
-        report=report,
-        check=check,
-        webhook=lambda _: None,
-        source=source,
-    )
+    request = Transcription(url="https://a.test/b.wav", language=language, model=model)
+    return work_in(folder, request, report=report, check=check, source=source)
 
 
 def _made(work: Work, engine: Engine | None = None) -> tuple[Made, dict[str, Any]]:

@@ -12,12 +12,13 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from catalog.models.generation import LoraTraining
-from catalog.models.ids import JobId, UserId
+from catalog.models.ids import JobId
 from processors.engine import CancelledError, Made, Step, Work
 from processors.engines.local_training import LocalTraining
 from processors.shelf import StoreShelf
 from tests.fakes.store import FakeStore
 from tests.fakes.warm_child import WarmChild
+from tests.fakes.working import work_in
 from tests.unit.processors.media.drawn import textured
 
 pytestmark = pytest.mark.timeout(300)
@@ -63,20 +64,12 @@ class Job:
         folder.mkdir()
         job_id = JobId("job-1")
         asked = {"loraName": "b", "images": ["s3://b/a"], "trigger": "bll", "rank": 2}
-        return Work(
-            job_id=job_id,
-            user_id=UserId("ann"),
-            version=1,
-            request=LoraTraining.model_validate(
-                asked | {"steps": STEPS, "seed": 3} | self.asked
-            ),
-            folder=folder,
-            save=self.steps.append,
-            report=lambda _: None,
-            check=lambda: None,
-            webhook=lambda _: None,
-            source=self.dataset,
-            shelf=StoreShelf(self.store, job_id),
+        request = LoraTraining.model_validate(
+            asked | {"steps": STEPS, "seed": 3} | self.asked
+        )
+        shelf = StoreShelf(self.store, job_id)
+        return work_in(
+            folder, request, save=self.steps.append, source=self.dataset, shelf=shelf
         )
 
     @property

@@ -53,9 +53,6 @@ class Steadily:
     def run(self, act: Callable[[], object]) -> object:
         return act()
 
-    def let_land(self, exc: Exception) -> None:
-        del exc
-
     def barrier(self, targets: Sequence[object]) -> None:
         del targets
 

@@ -18,7 +18,6 @@ from catalog.models.generation import (
     LoraTraining,
     Transcription,
 )
-from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobType
 from processors.choose import engines_of
 from processors.engine import Engine, EngineError, Work
@@ -27,6 +26,7 @@ from processors.engines.local_diffusion import limits_for, seed_of
 from processors.engines.local_images import LocalImages
 from processors.engines.local_training import LocalTraining
 from processors.engines.lora_header import read_header, trainer_metadata
+from tests.fakes.working import work_in
 
 MADE_HERE = (JobType.IMAGE_GENERATION, JobType.LORA_TRAINING)
 
@@ -53,22 +53,6 @@ def _lora(path: Path, size: int = 8) -> Path:
     header = json.dumps({"unet.x.lora_A.weight": tensor}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
     return path
-
-
-def _work(folder: Path, request: JobRequest, **changes: Any) -> Work:  # noqa: ANN401
-    folder.mkdir(exist_ok=True)
-    work = Work(
-        job_id=JobId("job-1"),
-        user_id=UserId("user-1"),
-        version=1,
-        request=request,
-        folder=folder,
-        save=lambda _: None,
-        report=lambda _: None,
-        check=lambda: None,
-        webhook=lambda _: None,
-    )
-    return replace(work, **changes)
 
 
 def _images(model: str = "local-diffusers", **inputs: Any) -> ImageGeneration:  # noqa: ANN401
@@ -149,7 +133,7 @@ def test_a_model_that_has_gone_since_leaves_the_job_to_a_person(
     engine = LocalImages(model)
     (model / "model_index.json").unlink()
 
-    refused = _refused(engine, _work(tmp_path / "run", _images()))
+    refused = _refused(engine, work_in(tmp_path / "run", _images()))
 
     assert (refused.code, refused.is_final) == ("not_configured", True)
 
@@ -170,7 +154,7 @@ def test_a_model_that_has_gone_since_leaves_the_job_to_a_person(
 def test_images_that_this_engine_does_not_make_are_refused_at_once(
     model: Path, tmp_path: Path, request_: JobRequest, says: str
 ) -> None:
-    refused = _refused(LocalImages(model), _work(tmp_path / "run", request_))
+    refused = _refused(LocalImages(model), work_in(tmp_path / "run", request_))
 
     assert (refused.code, refused.is_retryable) == ("invalid_input", False)
     assert says in str(refused)
@@ -191,7 +175,7 @@ def test_images_that_this_engine_does_not_make_are_refused_at_once(
 def test_training_that_this_engine_does_not_do_is_refused_at_once(
     model: Path, tmp_path: Path, request_: JobRequest, says: str
 ) -> None:
-    work = _work(tmp_path / "run", request_, source=_dataset(tmp_path / "dataset"))
+    work = work_in(tmp_path / "run", request_, source=_dataset(tmp_path / "dataset"))
 
     refused = _refused(LocalTraining(model), work)
 
@@ -208,8 +192,8 @@ def test_a_lora_is_looked_at_before_anything_is_loaded(
     uses = [{"path": "a", "scale": 1}, {"path": "b", "scale": 1}]
     too_much = [{"path": "a", "scale": -4.5}]
 
-    wrong = _work(tmp_path / "run", _images(loras=uses), loras=(str(good), str(bad)))
-    strong = _work(tmp_path / "run", _images(loras=too_much), loras=(str(good),))
+    wrong = work_in(tmp_path / "run", _images(loras=uses), loras=(str(good), str(bad)))
+    strong = work_in(tmp_path / "run", _images(loras=too_much), loras=(str(good),))
 
     assert "`inputs.loras.1.path`" in str(_refused(LocalImages(model), wrong))
     assert "`inputs.loras.0.scale`" in str(_refused(LocalImages(model), strong))
@@ -220,7 +204,7 @@ def test_training_needs_images(model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty" / "images" / "notes.txt").write_text("none")
 
     for source in (None, tmp_path / "missing", tmp_path / "empty"):
-        work = _work(tmp_path / "run", _training(), source=source)
+        work = work_in(tmp_path / "run", _training(), source=source)
 
         assert _refused(LocalTraining(model), work).code == "source_missing"
 
@@ -232,13 +216,13 @@ def test_no_more_images_are_taken_than_a_job_may_name(
     for number in range(2, 1002):
         (dataset / "images" / f"{number:04}.jpg").touch()
 
-    work = _work(tmp_path / "run", _training(), source=dataset)
+    work = work_in(tmp_path / "run", _training(), source=dataset)
 
     assert _refused(LocalTraining(model), work).code == "out_of_limits"
 
 
 def test_a_job_that_is_repeated_has_the_same_seed_another_version_another() -> None:
-    work = _work(Path(), _images())
+    work = work_in(Path(), _images())
 
     assert seed_of(work, None) == seed_of(work, None)
     assert seed_of(work, None) != seed_of(replace(work, version=2), None)

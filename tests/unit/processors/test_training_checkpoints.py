@@ -8,11 +8,11 @@ import pytest
 
 from catalog.errors import DependencyUnavailableError
 from catalog.models.generation import LoraTraining
-from catalog.models.ids import JobId, UserId
-from processors.engine import CancelledError, Step, Work
+from processors.engine import CancelledError, Step
 from processors.engines.training_checkpoints import Checkpoints
 from processors.shelf import StoreShelf
 from tests.fakes.store import FakeStore
+from tests.fakes.working import work_in
 
 
 @dataclass
@@ -26,18 +26,8 @@ class Scene:
     ) -> tuple[Checkpoints, Path]:
         """Give what a run has that goes on from the last step."""
         folder = self.folder / name
-        folder.mkdir()
-        work = Work(
-            job_id=JobId("job1"),
-            user_id=UserId("ann"),
-            version=1,
-            request=LoraTraining(lora_name="b", images=("s3://b/a",)),
-            folder=folder,
-            save=self.steps.append,
-            report=lambda _: None,
-            check=check,
-            webhook=lambda _: None,
-        )
+        request = LoraTraining(lora_name="b", images=("s3://b/a",))
+        work = work_in(folder, request, save=self.steps.append, check=check)
         step = self.steps[-1] if self.steps else {}
         return Checkpoints(work, step, StoreShelf(self.store, work.job_id)), folder
 
@@ -63,7 +53,7 @@ def test_only_the_newest_is_kept_and_nothing_is_left_in_the_folder(
     checkpoints.check()
 
     assert scene.store.objects == {
-        "temp/job1/run-a/checkpoint-000100.safetensors": b"after 100"
+        "temp/job-1/run-a/checkpoint-000100.safetensors": b"after 100"
     }
     assert scene.steps == [
         {"phase": "training", "checkpoint": "run-a/checkpoint-000100.safetensors"}
@@ -86,7 +76,7 @@ def test_the_next_run_goes_on_from_it_and_drops_it_after_one_of_its_own(
     second.check()
 
     assert list(scene.store.objects) == [
-        "temp/job1/run-b/checkpoint-000007.safetensors"
+        "temp/job-1/run-b/checkpoint-000007.safetensors"
     ]
     assert len(scene.steps) == 2
 
