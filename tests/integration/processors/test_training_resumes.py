@@ -15,6 +15,8 @@ from catalog.models.generation import LoraTraining
 from catalog.models.ids import JobId
 from processors.engine import CancelledError, Made, Step, Work
 from processors.engines.local_training import LocalTraining
+from processors.extract.generation.detect import extract_generation
+from processors.extract.safetensors import extract_safetensors
 from processors.shelf import StoreShelf
 from tests.fakes.store import FakeStore
 from tests.fakes.warm_child import WarmChild
@@ -136,6 +138,25 @@ def test_what_cannot_be_gone_on_from_is_begun_anew(
     assert "resumedAt" not in made.provenance
     config = json.loads(made.outputs[1].path.read_bytes())
     assert config["rank"] == job.asked.get("rank", 2)
+
+
+def test_what_is_made_tells_our_own_extractors_how(
+    tiny_model: Path, warm: WarmChild, job: Job
+) -> None:
+    job.asked = {"steps": 2}
+    made = finished(job, tiny_model, warm)
+    content = made.outputs[0].path.read_bytes()
+
+    lora = extract_safetensors(lambda at, n: content[at : at + n], len(content))
+    preview = extract_generation(made.outputs[2].path.read_bytes())
+
+    assert (lora.problems, preview.problems) == ((), ())
+    assert lora.facts["baseModelName"] == "tiny-random-stable-diffusion"
+    assert (lora.facts["rank"], lora.facts["steps"]) == (2, 2)
+    assert lora.facts["triggerWords"] == ("bll",)
+    assert lora.facts["components"] == ("unet",)
+    assert preview.facts["model"] == "tiny-random-stable-diffusion"
+    assert preview.facts["prompt"] == "bll, 1"
 
 
 def test_a_worker_that_dies_leaves_one_checkpoint_and_the_step_names_it(
