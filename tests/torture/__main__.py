@@ -17,12 +17,15 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 
+import grimp
+
 from tests.torture.ledger import Entry, Ledger, done_seeds, table
 from tests.torture.outcome import Outcome
 from tests.torture.rows import BY_NAME, ROWS, Row
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "torture.md"
+_TORTURED = "indexer.__main__"
 
 
 def say(text: str) -> None:
@@ -36,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     ledger = Ledger(options.ledger)
     if options.table:
-        PAGE.write_text(table(ROWS, ledger.entries()), encoding="utf-8")
+        PAGE.write_text(table(ROWS, ledger.entries(), _code()), encoding="utf-8")
         say(f"wrote {PAGE}")
         return 0
     deadline = time.monotonic() + options.minutes * 60
@@ -169,11 +172,19 @@ def _commit() -> str:
 
 
 def _code() -> str:
-    """Name the state of what is tortured: other commits don't make it another."""
-    paths = ("catalog", "indexer")
-    trees = _git("rev-parse", *(f"HEAD:{path}" for path in paths))
-    changed = _git("diff", "HEAD", "--", *paths)
-    return blake2b(f"{trees}{changed}".encode(), digest_size=5).hexdigest()
+    """Name the content of what is tortured: all that the indexer's process imports.
+
+    A change of the page or of a worker leaves days of runs valid; one of any module
+    on the road into the index doesn't.
+    """
+    graph = grimp.build_graph("catalog", "indexer", cache_dir=None)
+    modules = graph.find_upstream_modules(_TORTURED) | {_TORTURED}
+    digest = blake2b(digest_size=5)
+    for module in sorted(modules):
+        path = REPOSITORY.joinpath(*module.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        digest.update(module.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

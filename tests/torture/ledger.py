@@ -84,38 +84,44 @@ derives the index a second way. Nothing may be missing, a ghost or stale; facets
 content hashes and the read model must agree, and no document's `_seq` may ever go
 down. *Settled* is the worst time from the moment at which the killed server takes
 writes again to an index without any difference (10 s are allowed; where nothing is
-killed the time is measured from the end of the trouble). *Failed* counts all runs that
-ever failed, and how many of their seeds have not passed since.
+killed the time is measured from the end of the trouble). *Done* and what stands right
+of it is of the code as it is now (of every module that the indexer's process imports);
+*ever* counts what older code has passed as well. *Failed* counts all runs that ever
+failed, and how many of their seeds have not passed since.
 
 A run is reproduced by `python -m tests.torture --again --rows ROW --seeds SEED`. Short
 editions of all rows run in `make test`.
 
-| row | what | wanted | done | failed | settled | seeds | dates | commits |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| row | what | ever | failed | wanted | done | settled | seeds | dates | commits |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
-def table(rows: Iterable[Row], entries: Iterable[Entry]) -> str:
+def table(rows: Iterable[Row], entries: Iterable[Entry], code: str) -> str:
     """Write the page: one line per row, newest commits last."""
     rows, everything = list(rows), list(entries)
-    lines = [_line(row, [e for e in everything if e.row == row.name]) for row in rows]
-    return _HEAD + "\n".join(lines) + "\n" + _figures(rows, everything)
+    lines = [
+        _line(row, [e for e in everything if e.row == row.name], code) for row in rows
+    ]
+    passed = [e for e in everything if e.failure is None and e.code == code]
+    return _HEAD + "\n".join(lines) + "\n" + _figures(rows, passed)
 
 
-def _line(row: Row, entries: list[Entry]) -> str:
+def _line(row: Row, entries: list[Entry], code: str) -> str:
     good = [one for one in entries if one.failure is None]
-    worst = max((one.settle_seconds for one in good), default=0.0)
-    dates = sorted({one.date for one in entries})
+    now = [one for one in good if one.code == code]
+    worst = max((one.settle_seconds for one in now), default=0.0)
     cells = (
         row.name,
         row.says,
-        f"{row.wanted:,} {row.unit}",
         f"{sum(one.count for one in good):,}",
         f"{len(entries) - len(good)} ({len(open_seeds(entries))} open)",
+        f"{row.wanted:,} {row.unit}",
+        f"{sum(one.count for one in now):,}",
         f"{worst:.1f} s" if worst else "-",
-        _ranges(sorted({one.seed for one in entries})),
-        _span(dates),
-        ", ".join(dict.fromkeys(one.commit for one in entries)) or "-",
+        _ranges(sorted({one.seed for one in now})),
+        _span(sorted({one.date for one in now})),
+        ", ".join(dict.fromkeys(one.commit for one in now)) or "-",
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -126,13 +132,13 @@ def open_seeds(entries: Iterable[Entry]) -> list[int]:
     return sorted(seed for seed, one in last.items() if one.failure is not None)
 
 
-def _figures(rows: Iterable[Row], entries: list[Entry]) -> str:
+def _figures(rows: Iterable[Row], passed: list[Entry]) -> str:
     text = "\n## Further figures\n\n"
-    text += "Sums over all runs that passed; of rates the lowest.\n\n"
+    text += "Sums over all runs that this code passed; of rates the lowest.\n\n"
     for row in rows:
         sums: dict[str, float] = {}
-        for one in entries:
-            if one.row != row.name or one.failure is not None:
+        for one in passed:
+            if one.row != row.name:
                 continue
             for name, value in one.figures.items():
                 if "per second" in name:

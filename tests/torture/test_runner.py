@@ -49,12 +49,14 @@ def test_a_line_that_a_crash_cut_off_is_passed_over(tmp_path: Path) -> None:
 def test_the_table_adds_up_and_keeps_failures_in_sight() -> None:
     failed = replace(DONE, seed=7, failure="Violation: lost", count=0)
     mended = replace(DONE, seed=7, date="2025-11-24", commit="def", settle_seconds=2.0)
-    entries = [DONE, replace(DONE, seed=2), failed, mended, replace(failed, seed=9)]
+    older = replace(DONE, seed=3, code="c0", settle_seconds=9.0)
+    last = replace(failed, seed=9)
+    entries = [older, DONE, replace(DONE, seed=2), failed, mended, last]
 
-    page = table([_row()], entries)
+    page = table([_row()], entries, "c1")
 
     assert (
-        "| row | does it | 20 kills | 15 | 2 (1 open) | 2.0 s | 1..2, 7, 9 "
+        "| row | does it | 20 | 2 (1 open) | 20 kills | 15 | 2.0 s | 1..2, 7 "
         "| 2025-11-22 to 2025-11-24 | abc, def |"
     ) in page
     assert "operations 30, writes per second 250" in page
