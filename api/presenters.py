@@ -11,6 +11,7 @@ from typing import Any
 from catalog.errors import InvalidObjectKeyError
 from catalog.models.asset import AssetType, AssetView, FileRole, FileView, VersionView
 from catalog.models.ids import ObjectKey
+from catalog.models.page import Page
 from catalog.repositories.object_work import WorkResult
 from catalog.search.base import Hit, Moment, SearchAnswer, Suggestions
 from catalog.services.search import Answered
@@ -223,6 +224,7 @@ def in_full(
     link: Linker,
     *,
     uses: tuple[str, ...],
+    used_in: Page[AssetView],
     is_owner: bool,
     shown: WorkResult | None = None,
 ) -> Wire:
@@ -232,6 +234,7 @@ def in_full(
         view: The asset.
         link: Makes its links.
         uses: Those of its ``uses`` that the asker may know of.
+        used_in: The newest that were made with it, as far as the asker may see them.
         is_owner: Whether the asker owns it (or sees everything): others aren't told
             whom it is shared with, what is wrong with its record, and what its files
             suggest as tags.
@@ -248,6 +251,13 @@ def in_full(
         "userId": view["userId"],
         "versionList": [_version(version, link) for version in view["versions"]],
         "uses": list(uses),
+        "usedIn": {
+            "total": used_in.total,
+            "assets": [
+                {name: one[name] for name in ("assetId", "type", "name")}
+                for one in used_in.items
+            ],
+        },
     }
     if shown is not None:
         wire["picture"] = picture(shown, link)

@@ -9,10 +9,12 @@ from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_snake
 
+from api.asset_services import get_services
 from api.dependencies import (
     AssetTypesParam,
     CommaList,
@@ -35,9 +37,13 @@ from api.freshness import (
     wait_for_index,
 )
 from api.queries import OptionalOrderParam, is_descending
-from catalog.access import Scope
+from catalog.access import Asker, Scope
+from catalog.models.ids import AssetId
 from catalog.search.base import FACETS, SearchQuery
 from catalog.search.filters import EXACT_FILTERS, NUMBER_FILTERS, parse_range
+
+MAX_USES = 20
+"""Assets in the filter ``uses``; each is looked up for the asker's rights."""
 
 DEFAULT_FACETS = ("type", "tags", "model", "status")
 
@@ -124,6 +130,15 @@ class SearchParams(BaseModel):
             description="How reading its files went, any of: `ok`, `failed:corrupt` "
             "and other causes, as the facet has them.",
             examples=["failed:corrupt"],
+        ),
+    ] = ()
+    uses: Annotated[
+        CommaList,
+        Field(max_length=MAX_USES),
+        Query(
+            description="Made with any of these assets: LoRAs that images used, "
+            "datasets that LoRAs were trained on.",
+            examples=["job-nov-28-002"],
         ),
     ] = ()
     width: Annotated[_NumberText | None, _number("Pixels", "1024")] = None
@@ -213,6 +228,7 @@ async def read_search_query(request: Request) -> SearchQuery:
         speakers=params.speaker,
         languages=params.language,
         formats=params.file_format,
+        uses=await _known_uses(request, asker, params.uses),
         exact=tuple(
             (name, values) for name, read in _EXACT if (values := read(params))
         ),
@@ -227,6 +243,17 @@ async def read_search_query(request: Request) -> SearchQuery:
         per_page=params.per_page,
         facets=() if params.facets == ("none",) else params.facets,
     )
+
+
+async def _known_uses(
+    request: Request, asker: Asker, asked: tuple[str, ...]
+) -> tuple[AssetId, ...] | None:
+    """Keep what the asker may know of: what uses the others he is not told."""
+    if not asked:
+        return None
+    assets = (await get_services(request)).assets
+    known = await run_in_threadpool(assets.known, asker, asked)
+    return tuple(map(AssetId, known))
 
 
 def documented_parameters() -> list[dict[str, Any]]:

@@ -35,8 +35,17 @@ def document_id(type_: AssetType, identifier: AssetId) -> DocumentId:
 
     The kind letter keeps a LoRA ``a-1`` apart from image 1 of job ``a``.
     """
-    digest = blake2b(identifier.encode("utf-8", "surrogatepass"), digest_size=12)
-    return DocumentId(_KIND_LETTER[type_] + digest.hexdigest())
+    return DocumentId(_KIND_LETTER[type_] + use_key(identifier))
+
+
+def use_key(identifier: AssetId) -> str:
+    """Hash an assetId for ``uses``: its document id without the kind letter.
+
+    What names a used asset names its id alone, not its type.
+    """
+    return blake2b(
+        identifier.encode("utf-8", "surrogatepass"), digest_size=12
+    ).hexdigest()
 
 
 def root_key(encoded_root: bytes) -> RootKey:

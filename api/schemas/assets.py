@@ -235,6 +235,22 @@ class AssetPicture(WireModel):
     """The same, as a sentence."""
 
 
+class UsingAsset(WireModel):
+    """An asset that was made with another one."""
+
+    asset_id: str
+    type: str
+    name: str
+
+
+class UsedIn(WireModel):
+    """What was made with an asset; `/api/assets/search?uses=…` finds all of it."""
+
+    total: int
+    assets: list[UsingAsset]
+    """The ten newest."""
+
+
 class Asset(WireModel):
     """One asset: the fields of its list shape, and everything else there is."""
 
@@ -249,6 +265,16 @@ class Asset(WireModel):
                     "completedAt": "2025-11-27T21:40:00Z",
                     "format": "safetensors",
                     "uses": [f"{_JOB}-dataset"],
+                    "usedIn": {
+                        "total": 1,
+                        "assets": [
+                            {
+                                "assetId": "job-nov-28-002-1",
+                                "type": "image",
+                                "name": "Studio headshot of jesse",
+                            }
+                        ],
+                    },
                     "versionList": [
                         {
                             "version": 3,
@@ -289,6 +315,8 @@ class Asset(WireModel):
     created_at: datetime
     uses: list[str]
     """AssetIds that it was made with, as far as the caller may know of them."""
+    used_in: UsedIn
+    """What was made with it, as far as the caller may see it."""
     version_list: list[Version]
     """All versions with their files, oldest first."""
     picture: AssetPicture | None = None

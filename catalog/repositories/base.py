@@ -289,6 +289,7 @@ class AssetQuery:
         tag_keys: All of.
         statuses: Any of.
         models: Any of.
+        uses: Made with any of these; ``None`` for all.
         since: ``createdAt`` at or after; aware.
         until: ``createdAt`` at or before; aware.
         words: For degraded search: every word must occur (MongoDB text index).
@@ -309,6 +310,7 @@ class AssetQuery:
     statuses: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     speakers: tuple[str, ...] = ()
+    uses: tuple[AssetId, ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
     words: str = ""

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from catalog.access import Asker, Scope
 from catalog.models.asset import AssetType, AssetView
-from catalog.models.ids import DocumentId, RootKey
+from catalog.models.ids import AssetId, DocumentId, RootKey
 
 # --- reading -----------------------------------------------------------------------
 
@@ -47,6 +47,8 @@ class SearchQuery:
         speakers: Any of.
         languages: Any of.
         formats: Any of.
+        uses: Made with any of these; empty when none of those that were named is one
+            that the asker may know of (then nothing is found); ``None`` for all.
         exact: Any of the values, for each filter of ``EXACT_FILTERS`` that is named.
         ranges: Each for another filter of ``NUMBER_FILTERS``.
         since: Created at or after; aware.
@@ -71,6 +73,7 @@ class SearchQuery:
     speakers: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    uses: tuple[AssetId, ...] | None = None
     exact: tuple[tuple[str, tuple[str, ...]], ...] = ()
     ranges: tuple[NumberRange, ...] = ()
     since: datetime | None = None

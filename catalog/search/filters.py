@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from catalog.access import search_filter
 from catalog.errors import InvalidQueryError
+from catalog.identity import use_key
 from catalog.search.base import NumberRange, SearchQuery
 from catalog.search.values import exact_key, fold_tag, tag_key
 
@@ -83,6 +84,9 @@ NUMBER_FILTERS: Mapping[str, NumberFilter] = {
     "seed": NumberFilter("seed", "seed", most=2**63 - 1),
 }
 """Filters by numbers, by their names on the wire."""
+
+_NO_ASSET = "none"
+"""What no asset's key is: they are hashes."""
 
 _NUMBER = "[0-9]{1,19}(?:[.][0-9]{1,6})?"
 _RANGE = re.compile(rf"({_NUMBER})?(?:(\.\.)({_NUMBER})?)?")
@@ -167,6 +171,9 @@ def clauses_of(query: SearchQuery) -> dict[str, str]:
     ):
         if values:
             clauses[facet] = f"({field}:=[{','.join(_keys(facet, values))}])"
+    if query.uses is not None:
+        made_with = ",".join(map(use_key, query.uses)) or _NO_ASSET
+        clauses["uses"] = f"(uses:=[{made_with}])"
     for limits in query.ranges:
         clauses[limits.name] = _within(limits)
     clauses |= _tag_clauses(query)

@@ -17,9 +17,10 @@ from typing import Any
 import orjson
 
 from catalog.access import access_keys, owner_key
+from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetRow, AssetView
 from catalog.models.file_facts import NO_FILE_FACTS
-from catalog.models.ids import AssetId, DocumentId, ObjectKey, RootKey, UserId
+from catalog.models.ids import ObjectKey, RootKey, UserId
 from catalog.models.transcript import Segment
 from catalog.search.base import Document
 from catalog.search.file_fields import file_fields, file_names
@@ -39,8 +40,6 @@ __all__ = [
     "sort_name",
     "tag_document",
     "tag_document_id",
-    "use_key",
-    "use_key_of",
     "view_of",
 ]
 
@@ -448,21 +447,6 @@ def size_bucket(size_bytes: int) -> str:
 def bucket_of(key: str) -> int:
     """Number a hash's bucket for reconcile: its last two hex digits, 0 to 255."""
     return int(key[-2:], 16)
-
-
-def use_key(asset_id: AssetId) -> str:
-    """Key of an asset in ``uses``: its document id without the kind letter.
-
-    What names a used asset names its id alone, not its type.
-    """
-    return blake2b(
-        asset_id.encode("utf-8", "surrogatepass"), digest_size=12
-    ).hexdigest()
-
-
-def use_key_of(document_id: DocumentId) -> str:
-    """Derive the key that ``uses`` has from a document id."""
-    return document_id[1:]
 
 
 def _visibility(asset: Asset) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from catalog.access import Asker, may_see
+from catalog.access import Asker, Scope, may_see
 from catalog.errors import NotFoundError
 from catalog.models.asset import AssetView
+from catalog.models.ids import AssetId
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, AssetRepository
 
@@ -54,6 +55,18 @@ class AssetService:
             DependencyUnavailableError: MongoDB did not answer; retryable.
         """
         return tuple(target for target in targets if self._is_known(asker, target))
+
+    def used_in(self, asker: Asker, asset_id: AssetId, limit: int) -> Page[AssetView]:
+        """Read the newest assets that were made with one, and how many there are.
+
+        Only those that the asker may see are told of, and counted.
+
+        Raises:
+            DependencyUnavailableError: MongoDB did not answer in time; retryable.
+        """
+        return self._assets.page(
+            AssetQuery(asker, Scope.VISIBLE, uses=(asset_id,), limit=limit)
+        )
 
     def _is_known(self, asker: Asker, target: str) -> bool:
         found = self._assets.find(target)

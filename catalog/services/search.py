@@ -208,6 +208,7 @@ class SearchService:
                 statuses=query.statuses,
                 models=query.models,
                 speakers=query.speakers,
+                uses=query.uses,
                 since=query.since,
                 until=query.until,
                 words=query.words,

@@ -169,6 +169,7 @@ def _filter(query: AssetQuery) -> Record | None:
         "status": _any_of(query.statuses) if query.statuses else None,
         "models": _any_of(query.models) if query.models else None,
         "speakers": _any_of(query.speakers) if query.speakers else None,
+        "view.uses": None if query.uses is None else _any_of(query.uses),
         "tagKeys": _operators(
             ("$all", list(query.tag_keys)),
             ("$in", list(query.tag_keys_any)),

@@ -61,7 +61,7 @@ def _unseen(name: str, case: Case, explanation: Explanation | None) -> Stage:
 
 def asked_for(query: SearchQuery) -> dict[str, Sequence[str]]:
     """List the search's filters by the names of their parameters, as sent."""
-    filters: dict[str, Sequence[str]] = {
+    filters: dict[str, Sequence[str] | None] = {
         "scope": (query.scope.value,),
         "type": [type_.value for type_ in query.types],
         "status": query.statuses,
@@ -69,6 +69,7 @@ def asked_for(query: SearchQuery) -> dict[str, Sequence[str]]:
         "speaker": query.speakers,
         "language": query.languages,
         "format": query.formats,
+        "uses": query.uses if query.uses is None else query.uses or ("unknown",),
         **dict(query.exact),
         **{limits.name: (_range(limits),) for limits in query.ranges},
         "tagsAny": query.tags_any,

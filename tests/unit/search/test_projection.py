@@ -4,8 +4,9 @@ import orjson
 import pytest
 
 from catalog.access import PUBLIC_KEY, owner_key, shared_key
+from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetFile, AssetVersion, FileRole
-from catalog.models.ids import ObjectKey, UserId
+from catalog.models.ids import AssetId, ObjectKey, UserId
 from catalog.search.base import IndexName
 from catalog.search.projection import (
     ProjectedAsset,
@@ -16,8 +17,6 @@ from catalog.search.projection import (
     size_bucket,
     tag_document,
     tag_document_id,
-    use_key,
-    use_key_of,
     view_of,
 )
 from catalog.search.schema import FIELDS
@@ -53,7 +52,7 @@ def test_a_document_has_what_a_person_filters_and_searches_by() -> None:
     assert document["visibility"] == "shared"
     assert document["acl"] == (owner_key("user-1"), shared_key("user_1"))
     assert document["size_bucket"] == "1to10mb"
-    assert document["uses"] == [use_key_of(an_image("lora-1").document_id)]
+    assert document["uses"] == [use_key(AssetId("lora-1"))]
     assert document["_seq"] == 7
     assert document["_bucket"] == 255
 
@@ -244,4 +243,3 @@ def test_small_things() -> None:
     assert bucket_of("00ff") == 255
     assert size_bucket(0) == "under100kb"
     assert size_bucket(10**9) == "over1gb"
-    assert use_key(an_image("x").asset_id) == use_key_of(an_image("x").document_id)
