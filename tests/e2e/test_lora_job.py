@@ -89,6 +89,10 @@ def test_a_lora_is_trained_on_a_video_used_and_found(
             what="the image in a search",
         )
         detail = stack.get(f"/api/assets/{hit['assetId']}", userId="ann").json
+        used = stack.get(f"/api/assets/{lora['assetId']}", userId="ann").json["usedIn"]
+        made_with = _found(stack, "", uses=lora["assetId"])
+        trained_on = _found(stack, "", uses=dataset["datasetId"])
+        foreign = stack.get("/api/assets/search", uses=lora["assetId"], userId="bob")
         stack.put_file("temp/upload-1/noise.mp4", struct.pack("<64I", *range(64)))
         noise = f"{BUCKET_URL}/temp/upload-1/noise.mp4"
         refused = _ended(stack, "/api/lora/train", training | {"videoUrl": noise})
@@ -105,5 +109,9 @@ def test_a_lora_is_trained_on_a_video_used_and_found(
     assert drawn["status"] == "completed", drawn.get("error")
     assert hit["assetId"] == f"{drawn['jobId']}-1"
     assert detail["uses"] == [made["jobId"]]
+    assert [one["assetId"] for one in used["assets"]] == [hit["assetId"]]
+    assert [one["assetId"] for one in made_with] == [hit["assetId"]]
+    assert [one["assetId"] for one in trained_on] == [lora["assetId"]]
+    assert foreign.json["found"] == 0
     assert refused["error"]["code"] == "source_unreadable"
     assert refused["error"]["message"].startswith("videoUrl: ")

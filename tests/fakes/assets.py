@@ -142,6 +142,7 @@ def _matches(row: Row, query: AssetQuery) -> bool:
             not query.speakers
             or not set(one.get("speakers", ())).isdisjoint(query.speakers)
         )
+        and (query.uses is None or not set(one.get("uses", ())).isdisjoint(query.uses))
         and (query.since is None or created >= query.since)
         and (query.until is None or created <= query.until)
         and all(word in text for word in query.words.casefold().split())

@@ -85,6 +85,8 @@ def has_of(case: Case, name: str) -> list[str]:
     """List what the asset has where a filter looks."""
     if case.asset is None:
         return []
+    if name == "uses":  # of others the asker may not know
+        return [used for used in case.asset.uses if used in (case.query.uses or ())]
     return relations(case) if name == "scope" else _values(case.asset, name)
 
 

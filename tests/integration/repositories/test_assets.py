@@ -284,3 +284,7 @@ def test_the_newest_images_that_were_made_with_a_lora_are_found(
     assert [one.view["assetId"] for one in found] == ["new", "old"]
     assert len(assets.using(AssetId("lora1"), 1)) == 1
     assert assets.using(AssetId("\ud800"), 1) == ()
+    query = AssetQuery(USER, uses=(AssetId("lora1"),), limit=1)
+    assert every_page(assets, query) == ["new", "old"]
+    assert assets.page(AssetQuery(USER, uses=())).total == 0
+    assert assets.page(AssetQuery(Asker(UserId("other")), uses=query.uses)).total == 0

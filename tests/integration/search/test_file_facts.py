@@ -4,7 +4,7 @@ import pytest
 
 from catalog.access import Asker
 from catalog.models.file_facts import FileFacts
-from catalog.models.ids import UserId
+from catalog.models.ids import AssetId, UserId
 from catalog.search.base import FACETS, FacetCount, SearchAnswer, SearchQuery
 from catalog.search.filters import parse_range
 from tests.integration.search.conftest import Engine
@@ -87,6 +87,25 @@ def test_exact_values_of_files_are_filtered_and_counted(
     assert none.found == 0
     for counts in found.facets.values():
         assert FacetCount(value, 1) in counts
+
+
+def test_what_was_made_with_an_asset_is_found_by_it(engine: Engine) -> None:
+    lora, other = AssetId("lora-1"), AssetId("lora-2")
+    engine.fill(
+        [
+            an_image("job-1-1", uses=(lora, other)),
+            an_image("job-2-1", uses=(other,)),
+            an_image("job-3-1", uses=()),
+        ]
+    )
+
+    def found(*uses: AssetId) -> set[str]:
+        answer = _found(engine, ask("", uses=uses))
+        return {hit.view["assetId"] for hit in answer.hits}
+
+    assert found(lora) == {"job-1-1"}
+    assert found(lora, other) == {"job-1-1", "job-2-1"}
+    assert found() == found(AssetId("lora")) == set()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from catalog.access import Asker
 from catalog.errors import InvalidQueryError
-from catalog.models.ids import UserId
+from catalog.identity import use_key
+from catalog.models.ids import AssetId, UserId
 from catalog.search.base import FACETS, IndexName, NumberRange, SearchQuery
 from catalog.search.filters import (
     EXACT_FILTERS,
@@ -113,6 +114,18 @@ def test_filters_are_named_as_on_the_wire() -> None:
     assert found["camera"] == f"(camera_key:=[{exact_key('NIKON D50')}])"
     assert found["audioCodec"] == "(audio_codec:=[aac])"
     assert found["rank"] == "(rank:[8..16])"
+
+
+def test_what_was_made_with_unknown_assets_is_nothing() -> None:
+    named = SearchQuery(ME, uses=(AssetId("lora"), AssetId("job-1-dataset")))
+
+    (clause,) = clauses_of(named).values()
+    (nothing,) = clauses_of(SearchQuery(ME, uses=())).values()
+
+    keys = f"{use_key(AssetId('lora'))},{use_key(AssetId('job-1-dataset'))}"
+    assert clause == f"(uses:=[{keys}])"
+    assert nothing == "(uses:=[none])"
+    assert clauses_of(SearchQuery(ME)) == {}
 
 
 def test_more_clauses_than_the_engine_takes_are_refused() -> None:

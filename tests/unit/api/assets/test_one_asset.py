@@ -68,6 +68,10 @@ def test_others_are_not_told_what_concerns_the_owner(client: TestClient) -> None
     assert "sharedWith" not in found
     assert "problems" not in found
     assert found["uses"] == ["open"]
+    assert found["usedIn"] == {
+        "total": 1,
+        "assets": [{"assetId": "open", "type": "lora", "name": "open"}],
+    }
     assert own["sharedWith"] == ["user789"]
     assert own["problems"] == ["createdAt: unreadable"]
 

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.schemas.search import SearchPage, SuggestionPage, TranscriptPage
-from api.search_params import documented_parameters
+from api.search_params import MAX_USES, documented_parameters
 from catalog.access import MACHINE_OWNER, Asker, Scope
 from catalog.errors import DependencyUnavailableError
 from catalog.models.asset import AssetType
@@ -19,7 +19,7 @@ from catalog.search.base import (
     Suggestions,
 )
 from catalog.search.filters import EXACT_FILTERS, NUMBER_FILTERS
-from tests.fakes.assets import FakeAssetRepository
+from tests.fakes.assets import FakeAssetRepository, Row, view
 from tests.fakes.catalog import FakeParts, index_status
 from tests.unit.api.assets.samples import image, lora, transcript
 
@@ -132,6 +132,29 @@ def test_filters_by_what_files_say_reach_the_engine(
         NumberRange("speakerCount", 2),
         NumberRange("seed", None, 42),
     }
+
+
+def test_what_an_asset_is_used_in_is_searched_for_those_who_know_it(
+    client: TestClient, parts: FakeParts
+) -> None:
+    parts.assets.rows.append(Row(view("theirs", userId="other")))
+    query = "/api/assets/search?userId=user123&uses="
+
+    client.get(f"{query}lora,theirs,gone")
+    client.get(f"{query}theirs")
+    client.get("/api/assets/search")
+
+    asked = [one.uses for one in parts.search.queries]
+    assert asked == [("lora",), (), None]
+
+
+def test_more_used_assets_than_are_looked_up_are_refused(client: TestClient) -> None:
+    ids = ",".join(f"a{n}" for n in range(MAX_USES + 1))
+
+    answer = client.get(f"/api/assets/search?uses={ids}")
+
+    assert answer.status_code == 400
+    assert answer.json()["field"] == "uses"
 
 
 def test_each_filter_by_what_files_say_is_a_parameter() -> None:
