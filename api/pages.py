@@ -18,11 +18,11 @@ _WEB = Path(__file__).parent / "web"
 _COMMON_CSP = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; font-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "img-src 'self' data:; "
 )
-# thumbnails are our links, but may redirect to the store
-_SEARCH_CSP = _COMMON_CSP + "style-src 'self'; img-src 'self' data: http: https:"
+_SEARCH_CSP = _COMMON_CSP + "style-src 'self'"
 # Swagger UI writes style attributes
-_DOCS_CSP = _COMMON_CSP + "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+_DOCS_CSP = _COMMON_CSP + "style-src 'self' 'unsafe-inline'"
 
 _SWAGGER_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "favicon.png"})
 

@@ -2,6 +2,7 @@
 // /api/assets/search. No text from an answer is ever parsed as a page.
 
 const FACETS = { type: "Type", tags: "Tags", model: "Model", speaker: "Speaker", status: "Status" };
+const FILTERS = { ...FACETS, uses: "Made with" };
 const PER_PAGE = 24;
 const DEBOUNCE_MS = 120;
 
@@ -18,21 +19,24 @@ let timer = 0;
 function readAddress() {
   const given = new URLSearchParams(location.search);
   const chosen = {};
-  for (const name of Object.keys(FACETS)) {
+  for (const name of Object.keys(FILTERS)) {
     chosen[name] = given.getAll(name);
   }
   return { q: given.get("q") ?? "", userId: given.get("userId") ?? "", chosen };
 }
 
-function writeAddress(state, replace) {
+function addressOf(state) {
   const query = new URLSearchParams();
   if (state.q) query.set("q", state.q);
   if (state.userId) query.set("userId", state.userId);
   for (const [name, values] of Object.entries(state.chosen)) {
     for (const value of values) query.append(name, value);
   }
-  const address = query.size ? `?${query}` : location.pathname;
-  history[replace ? "replaceState" : "pushState"](null, "", address);
+  return query.size ? `?${query}` : location.pathname;
+}
+
+function writeAddress(state, replace) {
+  history[replace ? "replaceState" : "pushState"](null, "", addressOf(state));
 }
 
 // --- asking ---------------------------------------------------------------------
@@ -103,7 +107,7 @@ function show(answer, state) {
   }
   const number = answer.found.toLocaleString();
   count.textContent = `${number} ${answer.found === 1 ? "asset" : "assets"} · ${answer.tookMs} ms`;
-  const items = answer.hits.map(hitItem);
+  const items = answer.hits.map((hit) => hitItem(hit, state.userId));
   if (page === 1) hits.replaceChildren(...items);
   else hits.append(...items);
   more.hidden = page * PER_PAGE >= answer.found || page * PER_PAGE >= 10_000;
@@ -112,7 +116,7 @@ function show(answer, state) {
 
 function showFacets(counted, state) {
   const focused = document.activeElement?.id;
-  const groups = Object.entries(FACETS).map(([name, title]) => {
+  const groups = Object.entries(FILTERS).map(([name, title]) => {
     const chosen = new Set(state.chosen[name]);
     const values = [...(counted[name] ?? [])].slice(0, 12);
     for (const value of chosen) {
@@ -140,7 +144,7 @@ function facetBox(name, value, times, chosen) {
   return element("label", {}, box, String(value), number);
 }
 
-function hitItem(hit) {
+function hitItem(hit, userId) {
   const body = element("div", {},
     element("h2", {}, hit.name || hit.assetId),
     element("p", { class: "facts" }, facts(hit)),
@@ -148,7 +152,8 @@ function hitItem(hit) {
   );
   for (const { field, snippet } of hit.highlights ?? []) {
     if (field === "name") body.firstChild.replaceChildren(...marked(snippet));
-    else body.append(element("p", { class: "snippet" }, ...marked(snippet)));
+    // What a recording is about is said by its moments.
+    else if (field !== "keywords") body.append(element("p", { class: "snippet" }, ...marked(snippet)));
   }
   if (hit.moments?.length) {
     body.append(element("ul", { class: "moments" }, ...hit.moments.map(momentItem)));
@@ -156,13 +161,18 @@ function hitItem(hit) {
   const button = element("button", { type: "button", "aria-label": `Download ${hit.name}` }, "Download");
   button.addEventListener("click", () => download(hit.assetId));
   body.append(button);
-  return element("li", {}, picture(hit), body);
+  if (hit.type === "lora" || hit.type === "dataset") {
+    const made = { q: "", userId, chosen: { uses: [hit.assetId] } };
+    body.append(" ", element("a", { href: addressOf(made) }, "What was made with it"));
+  }
+  return element("li", {}, picture(hit, userId), body);
 }
 
-function picture(hit) {
-  const source = hit.thumbnailUrl ?? hit.imageUrl;
-  if (!source) return element("div", { class: "picture", "aria-hidden": "true" }, hit.type);
-  return element("img", { class: "picture", src: source, alt: hit.prompt ?? hit.name, loading: "lazy" });
+/** Every asset has one: a poster, a waveform, a preview, or a drawn sign. */
+function picture(hit, userId) {
+  const query = new URLSearchParams({ size: 256, ...(userId && { userId }) });
+  const source = `/api/assets/${encodeURIComponent(hit.assetId)}/thumbnail?${query}`;
+  return element("img", { class: "picture", src: source, alt: hit.prompt ?? "", loading: "lazy" });
 }
 
 function facts(hit) {
