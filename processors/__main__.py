@@ -30,6 +30,7 @@ from processors.datasets.gathering import Gatherer
 from processors.datasets.making import DatasetMaker
 from processors.fetch import Fetcher, FetchLimits
 from processors.inputs import JobInputs
+from processors.media.limits import MAX_PICTURE_BYTES
 from processors.media.pool import MediaPool
 from processors.objects.loop import ObjectLoop
 from processors.objects.metadata import MetadataTask
@@ -53,6 +54,9 @@ _MEDIA_MODULES = ("PIL", "av", "numpy")
 
 JOBS, OBJECTS = "jobs", "objects"
 """The two parts of a worker."""
+
+_PICTURE_SECONDS = 600.0
+"""For one of the pictures of a training, of which there may be a thousand."""
 
 _LOCAL_AT_ONCE = 1
 _REMOTE_AT_ONCE = 8
@@ -78,6 +82,13 @@ def worker_of(
     engines = engines_of(settings, catalog.clock, types)
     jitter = random.SystemRandom().random
     fetch = Fetcher(catalog.store, FetchLimits(size_bytes=settings.source_bytes))
+    pictures = FetchLimits(
+        size_bytes=min(settings.source_bytes, MAX_PICTURE_BYTES),
+        seconds=_PICTURE_SECONDS,
+    )
+    gatherer = Gatherer(
+        catalog.store, fetch, fetch_picture=Fetcher(catalog.store, pictures)
+    )
     runner = JobRunner(
         queue=catalog.queue,
         engines=engines,
@@ -86,7 +97,7 @@ def worker_of(
             locations=LocationService(catalog.assets, catalog.jobs, catalog.store),
             links=catalog.links,
             fetch=fetch,
-            datasets=DatasetMaker(catalog.store, Gatherer(catalog.store, fetch)),
+            datasets=DatasetMaker(catalog.store, gatherer),
             clock=catalog.clock,
             public_url=settings.public_url,
         ),
