@@ -36,6 +36,7 @@ from processors.objects.loop import ObjectLoop
 from processors.objects.metadata import MetadataTask
 from processors.objects.previews import PreviewsTask
 from processors.objects.renditions import RenditionsTask
+from processors.objects.sharing import SharedFetch
 from processors.objects.storing import RenditionStore
 from processors.objects.task import ObjectTask
 from processors.publishing import Publisher
@@ -135,12 +136,11 @@ def object_loop_of(
         draining: Ends it once it is set.
     """
     settings, store = catalog.settings, catalog.store
+    most, shared = settings.source_bytes, SharedFetch(store)
     tasks: list[ObjectTask] = [
-        RenditionsTask(store, catalog.jobs, pool, most_bytes=settings.source_bytes),
+        RenditionsTask(store, catalog.jobs, pool, most_bytes=most, shared=shared),
         PreviewsTask(catalog.assets, store, pool),
-        MetadataTask(
-            store, pool, catalog.extractions, most_bytes=settings.source_bytes
-        ),
+        MetadataTask(store, pool, catalog.extractions, most_bytes=most, shared=shared),
     ]
     return ObjectLoop(
         tasks=tasks,

@@ -11,7 +11,7 @@ from catalog.services.locations import Located
 from processors.datasets.gathering import Gatherer
 from processors.media.errors import Cause
 from tests.fakes.store import FakeStore
-from tests.unit.processors.datasets.test_making import StoreFetch
+from tests.unit.processors.datasets.scene import StoreFetch
 from tests.unit.processors.media.test_shared_media import BAD
 
 pytestmark = [pytest.mark.data, pytest.mark.timeout(300)]

@@ -12,7 +12,7 @@ from processors.datasets.gathering import Gatherer
 from processors.datasets.pictures import Gathered
 from processors.engine import EngineError
 from tests.fakes.store import FakeStore
-from tests.unit.processors.datasets.test_making import FOUR, pictures
+from tests.unit.processors.datasets.scene import FOUR, pictures
 
 SECRET = "https://me:pass@cdn.example:8443/a/b.png?X-Signature=s3cret#part"
 KEY = ObjectKey("temp/upload-1/b.png")
