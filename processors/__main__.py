@@ -30,11 +30,13 @@ from processors.datasets.gathering import Gatherer
 from processors.datasets.making import DatasetMaker
 from processors.fetch import Fetcher, FetchLimits
 from processors.inputs import JobInputs
+from processors.media.limits import MAX_PICTURE_BYTES
 from processors.media.pool import MediaPool
 from processors.objects.loop import ObjectLoop
 from processors.objects.metadata import MetadataTask
 from processors.objects.previews import PreviewsTask
 from processors.objects.renditions import RenditionsTask
+from processors.objects.sharing import SharedFetch
 from processors.objects.storing import RenditionStore
 from processors.objects.task import ObjectTask
 from processors.publishing import Publisher
@@ -53,6 +55,9 @@ _MEDIA_MODULES = ("PIL", "av", "numpy")
 
 JOBS, OBJECTS = "jobs", "objects"
 """The two parts of a worker."""
+
+_PICTURE_SECONDS = 600.0
+"""For one of the pictures of a training, of which there may be a thousand."""
 
 _LOCAL_AT_ONCE = 1
 _REMOTE_AT_ONCE = 8
@@ -78,6 +83,13 @@ def worker_of(
     engines = engines_of(settings, catalog.clock, types)
     jitter = random.SystemRandom().random
     fetch = Fetcher(catalog.store, FetchLimits(size_bytes=settings.source_bytes))
+    pictures = FetchLimits(
+        size_bytes=min(settings.source_bytes, MAX_PICTURE_BYTES),
+        seconds=_PICTURE_SECONDS,
+    )
+    gatherer = Gatherer(
+        catalog.store, fetch, fetch_picture=Fetcher(catalog.store, pictures)
+    )
     runner = JobRunner(
         queue=catalog.queue,
         engines=engines,
@@ -86,7 +98,7 @@ def worker_of(
             locations=LocationService(catalog.assets, catalog.jobs, catalog.store),
             links=catalog.links,
             fetch=fetch,
-            datasets=DatasetMaker(catalog.store, Gatherer(catalog.store, fetch)),
+            datasets=DatasetMaker(catalog.store, gatherer),
             clock=catalog.clock,
             public_url=settings.public_url,
         ),
@@ -124,12 +136,11 @@ def object_loop_of(
         draining: Ends it once it is set.
     """
     settings, store = catalog.settings, catalog.store
+    most, shared = settings.source_bytes, SharedFetch(store)
     tasks: list[ObjectTask] = [
-        RenditionsTask(store, catalog.jobs, pool, most_bytes=settings.source_bytes),
+        RenditionsTask(store, catalog.jobs, pool, most_bytes=most, shared=shared),
         PreviewsTask(catalog.assets, store, pool),
-        MetadataTask(
-            store, pool, catalog.extractions, most_bytes=settings.source_bytes
-        ),
+        MetadataTask(store, pool, catalog.extractions, most_bytes=most, shared=shared),
     ]
     return ObjectLoop(
         tasks=tasks,

@@ -93,18 +93,21 @@ class Work:
         request: What is asked for, validated.
         folder: Of this run alone, empty at first, removed afterwards.
         source_url: Address from which a provider can read the source for a while;
-            ``None`` where there is no source, or no address.
+            ``None`` where there is no source, no address, or a provider that has been
+            given it: from its first step on nothing is looked for again.
         source: The source on this machine (of a training the folder of its dataset);
             ``None`` where there is none, or where the engine reads it from
             ``source_url``, for a training a zip of images and captions.
         loras: Files of the LoRAs to use, as ``request.inputs.loras`` orders them: for a
-            provider an address, for a local engine a path.
+            provider an address, for a local engine a path. None for a provider that has
+            been given them.
         webhook: Gives the address at which a provider may tell that it is done, by a
             nonce that only it is given; ``None`` where the API has no public address.
         told: What a webhook with the nonce of the last step has said, verified; empty
             when none came.
         dataset: Brings what a LoRA is trained on to this machine, once; ``None`` for
-            other jobs.
+            other jobs. A provider's step keeps its ``facts`` as ``dataset``: what is
+            told of it once its files have gone.
         shelf: For files that the next run of this job may go on from; ``None`` for
             engines that have none.
         save: Keeps a step durably before the engine goes on.

@@ -81,6 +81,15 @@ class JobInputs:
     ) -> Mapping[str, Any]:
         """See ``processors.runner.Inputs.gather``."""
         found: dict[str, Any] = {"webhook": self._webhook(claim, engine)}
+        if engine.reads_addresses and held.step:
+            # A provider has it all, or may: nothing is asked for again, since what has
+            # gone meanwhile must not cost what is paid for.
+            if isinstance(request, LoraTraining):
+                handed = self._datasets.handed_over(
+                    claim, held.step, held.folder, held.check
+                )
+                found["dataset"] = handed.bring
+            return found
         try:
             match request:
                 case ImageGeneration():

@@ -101,6 +101,20 @@ class Publisher:
             self._publish_one(file)
         return self._version(claim, manifest)
 
+    def withdraw(self, manifest: Step, check: Callable[[], None]) -> None:
+        """Remove what was copied of a version that can't be published whole.
+
+        Args:
+            manifest: Of which ``publish`` has said that something is gone.
+            check: Raises once the claim is lost.
+
+        Raises:
+            DependencyUnavailableError: The store does not answer; retryable.
+        """
+        for file in manifest["files"]:
+            check()
+            self._store.delete(ObjectKey(file["key"]))
+
     def clean(self, job_id: JobId) -> None:
         """Remove all that was kept in ``temp/{jobId}/``, once the job has completed."""
         for info in list(self._store.list(keys.temp_prefix(job_id))):

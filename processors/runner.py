@@ -36,6 +36,9 @@ _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 300.0
 _AT_ONCE = timedelta()
 
+_BEFORE = "before"
+"""In a manifest: the engine's last step."""
+
 
 class Inputs(Protocol):
     """Finds what a job is made from."""
@@ -165,7 +168,7 @@ class JobRunner:
         if work.dataset is not None:
             outcome = with_dataset(outcome, work.dataset())
         manifest = self._publisher.stage(claim, outcome)
-        held.save(manifest)
+        held.save({**manifest, _BEFORE: dict(held.step)})
         self._publish(claim, held)
 
     def _work_of(
@@ -191,7 +194,10 @@ class JobRunner:
         try:
             version = self._publisher.publish(claim, held.step, held.check_held)
         except EngineError:
-            held.save({})  # the manifest leads nowhere: it is made anew
+            # The manifest leads nowhere. What a provider has made is fetched again, as
+            # long as it keeps it; everything else is made anew.
+            self._publisher.withdraw(held.step, held.check_held)
+            held.save(held.step.get(_BEFORE) or {})
             raise
         self._end(claim, JobEnd(JobStatus.COMPLETED, version=version))
         try:

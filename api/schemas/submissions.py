@@ -83,7 +83,12 @@ class WhoAsks(BaseModel):
 
 
 class LoraTrainingBody(LoraTraining):
-    """Train a LoRA on the frames of a video (`videoUrl`), or on `images`."""
+    """Train a LoRA on the frames of a video (`videoUrl`), or on 4 and more `images`.
+
+    `captionStyle` says what captions are written from, behind the `trigger`: `natural`
+    and `sentence` (the job's description, then its tags; the default), `description`,
+    `tags`, or `trigger` (nothing).
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_TRAINING]})
 

@@ -6,6 +6,7 @@ the wire and in the record; what a platform adds beside them inside ``inputs`` i
 and handed to the engine as it is.
 """
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -25,6 +26,9 @@ MAX_IMAGES = 16
 
 MAX_LORAS = 8
 MAX_TRAINING_IMAGES = 1_000
+MIN_TRAINING_IMAGES = 4
+"""Of fewer a LoRA learns the pictures themselves; fal.ai's trainers advise as many."""
+
 MAX_SIDE_PX = 4096
 """Longest side of a picture; what an engine can do may be less."""
 
@@ -103,9 +107,30 @@ class ImageGeneration(Asked):
     metadata: Metadata = Metadata()
 
 
+class CaptionStyle(StrEnum):
+    """What the captions of a training are written from, behind the trigger."""
+
+    NATURAL = "natural"
+    """The job's description, then its tags; so it is where nothing is asked for."""
+
+    SENTENCE = "sentence"
+    """The same by another name."""
+
+    DESCRIPTION = "description"
+    """The description alone."""
+
+    TAGS = "tags"
+    """The tags alone, parted by commas."""
+
+    TRIGGER = "trigger"
+    """Nothing: the trigger stands alone."""
+
+
 class LoraTraining(Asked):
     """Train a LoRA on the frames of a video, or on images; exactly one of the two.
 
+    ``caption_style`` is one of ``CaptionStyle``, in any case. It is looked at when a
+    job is submitted; records that say something else mean ``natural``.
     ``sampling`` tells where the frames of a video are taken: equally far apart
     (``interval``, the default), or wherever the picture has become another one.
     ``resolution`` is the side in pixels of the squares that are trained on. Which of
@@ -128,6 +153,16 @@ class LoraTraining(Asked):
     seed: Annotated[int, Field(ge=0, le=_MAX_SEED)] | None = None
     model: Name | None = None
     metadata: Metadata = Metadata()
+
+    @property
+    def style(self) -> CaptionStyle | None:
+        """What ``caption_style`` says; ``None`` for a word that says nothing here."""
+        if self.caption_style is None:
+            return CaptionStyle.NATURAL
+        try:
+            return CaptionStyle(self.caption_style.lower())
+        except ValueError:
+            return None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -12,7 +12,12 @@ from catalog.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from catalog.models.generation import JobRequest
+from catalog.models.generation import (
+    MIN_TRAINING_IMAGES,
+    CaptionStyle,
+    JobRequest,
+    LoraTraining,
+)
 from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobStatus
 from catalog.repositories.base import JobRepository
@@ -118,6 +123,8 @@ class SubmissionService:
             known = self._submissions.recall(user_id, key, fingerprint)
             if known is not None:
                 return self._told(Accepted(known, is_repeated=True))
+        if isinstance(request, LoraTraining):
+            _check_training(request)
         for field, path in loras_of(request):
             self._locations.lora(user_id, path, field=field)
         sources = self._locations.sources(user_id, sources_of(request))
@@ -224,6 +231,23 @@ def _check_user(user_id: UserId) -> None:
             "It names a folder of the storage: no slashes, control characters, '.' or "
             "'..', and at most some 900 bytes.",
         ) from exc
+
+
+def _check_training(request: LoraTraining) -> None:
+    """Refuse a training that is bound to fail, or to be another one than was meant."""
+    if request.style is None:
+        raise InvalidRequestError(
+            "captionStyle",
+            f"It is one of {', '.join(CaptionStyle)}; leave it out for "
+            f"{CaptionStyle.NATURAL}.",
+        )
+    count = len(request.images)
+    if request.video_url is None and count < MIN_TRAINING_IMAGES:
+        raise InvalidRequestError(
+            "images",
+            f"A LoRA is trained on {MIN_TRAINING_IMAGES} images at least, not on "
+            f"{count}; name more.",
+        )
 
 
 def _foreign_job(job_id: str) -> ConflictError:

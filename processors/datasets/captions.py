@@ -4,10 +4,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.models.generation import CaptionStyle
+
 MAX_LENGTH = 300
 """Characters; the text encoders of today's models read some 77 tokens."""
 
 _MOST_TAGS = 20
+
+_PARTS = {
+    CaptionStyle.NATURAL: ("description", "tags"),
+    CaptionStyle.SENTENCE: ("description", "tags"),
+    CaptionStyle.DESCRIPTION: ("description",),
+    CaptionStyle.TAGS: ("tags",),
+    CaptionStyle.TRIGGER: (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,10 @@ class Caption:
 
 
 def caption_of(
-    given: str | None, trigger: str | None, metadata: Mapping[str, Any]
+    given: str | None,
+    trigger: str | None,
+    metadata: Mapping[str, Any],
+    style: CaptionStyle = CaptionStyle.NATURAL,
 ) -> Caption:
     """Write the caption of an image.
 
@@ -32,9 +45,10 @@ def caption_of(
         given: That came with the image. It stands as it is, but for the trigger.
         trigger: Of the LoRA; stands first where nothing else names it.
         metadata: Of the job's record: ``description tags``, read tolerantly.
+        style: Which of these two are written, where none is given.
 
     Returns:
-        Trigger, description and tags, parted by commas, where none is given.
+        Trigger, and what the style names, parted by commas, where none is given.
     """
     if said := _line(given):
         return _with_trigger(said, ("given",), trigger)
@@ -43,7 +57,7 @@ def caption_of(
         "description": _line(metadata.get("description")).rstrip(".,;: "),
         "tags": ", ".join(_unique(tags if isinstance(tags, list | tuple) else ())),
     }
-    found = {name: text for name, text in parts.items() if text}
+    found = {name: parts[name] for name in _PARTS[style] if parts[name]}
     return _with_trigger(", ".join(found.values()), tuple(found), trigger)
 
 

@@ -1,7 +1,7 @@
 """Which of the pictures that somebody named are trained on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.models.ids import ObjectKey
@@ -22,36 +22,44 @@ class Picture:
         path: JPEG, upright, sRGB.
         sharpness: See ``MIN_SHARPNESS``.
         perceptual_hash: 16 hex digits.
+        place: In the list of those that are named, from 0.
         source: Where it lies in our store, if it does.
     """
 
     path: Path
     sharpness: float
     perceptual_hash: str
+    place: int = 0
     source: ObjectKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is kept, in the order in which it was named, and what is not."""
+    """What is kept, in the order in which it was named, and what is not.
+
+    Attributes:
+        pictures: To train on.
+        dropped: Places of the others, by reason: ``blurred duplicate``.
+    """
 
     pictures: tuple[Picture, ...]
-    dropped: dict[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, Sequence[int]]
 
 
 def choose(pictures: Sequence[Picture]) -> Chosen:
     """Drop what is blurred, then what looks like another one that is kept."""
-    sharp = [one for one in pictures if one.sharpness >= MIN_SHARPNESS]
     kept = list[Picture]()
-    for picture in sharp:
-        bits = int(picture.perceptual_hash, 16)
-        if all(
-            (bits ^ int(other.perceptual_hash, 16)).bit_count() >= MIN_DISTANCE
-            for other in kept
-        ):
+    dropped: dict[str, list[int]] = {"blurred": [], "duplicate": []}
+    for picture in pictures:
+        if picture.sharpness < MIN_SHARPNESS:
+            dropped["blurred"].append(picture.place)
+        elif any(_is_alike(picture, other) for other in kept):
+            dropped["duplicate"].append(picture.place)
+        else:
             kept.append(picture)
-    dropped = {
-        "blurred": len(pictures) - len(sharp),
-        "duplicate": len(sharp) - len(kept),
-    }
     return Chosen(tuple(kept), dropped)
+
+
+def _is_alike(one: Picture, other: Picture) -> bool:
+    bits = int(one.perceptual_hash, 16) ^ int(other.perceptual_hash, 16)
+    return bits.bit_count() < MIN_DISTANCE

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.errors import NotFoundError
-from catalog.models.generation import LoraTraining
+from catalog.models.generation import CaptionStyle, LoraTraining
 from catalog.models.ids import ObjectKey
 from catalog.repositories.queue import Claim
 from catalog.services.locations import Located
@@ -20,66 +20,17 @@ from catalog.storage import keys
 from catalog.storage.base import ObjectStore
 from processors.datasets.archive import (
     CONTENT_TYPE,
-    BrokenArchiveError,
     caption_name,
     image_name,
     pack,
-    unpack,
 )
 from processors.datasets.captions import Caption, caption_of
 from processors.datasets.gathering import Gatherer
-from processors.engine import Dataset, EngineError
+from processors.datasets.prepared import FROM_VERSION, HandedOver, Prepared, download
+from processors.datasets.shortage import check_enough
+from processors.engine import Dataset, Step
 
 MAX_CAPTION_BYTES = 16 * 1024
-
-
-class Prepared:
-    """A dataset that lies in ``temp/``."""
-
-    def __init__(
-        self,
-        store: ObjectStore,
-        key: ObjectKey,
-        folder: Path,
-        check: Callable[[], None],
-        dataset: Dataset | None = None,
-    ) -> None:
-        """Know where it is.
-
-        Args:
-            store: Ours.
-            key: Of the zip.
-            folder: Of this run.
-            check: Raises once the job is not wanted any more.
-            dataset: Where it is on this machine already.
-        """
-        self.key = key
-        self._store = store
-        self._folder = folder
-        self._check = check
-        self._dataset = dataset
-
-    def bring(self) -> Dataset:
-        """Bring it to this machine, unless it is.
-
-        Raises:
-            EngineError: It is gone, or damaged; the next attempt makes it anew.
-            DependencyError: The store does not answer.
-        """
-        if self._dataset is None:
-            archive = self._folder / "dataset.zip"
-            try:
-                _download(self._store, self.key, archive, self._check)
-                self._dataset = unpack(archive, self._folder / "dataset", self._check)
-            except (NotFoundError, BrokenArchiveError) as exc:
-                self._store.delete(self.key)
-                raise EngineError(
-                    "engine_failed",
-                    "The dataset in temp/ was removed or damaged before its time.",
-                    is_retryable=True,
-                ) from exc
-            archive.unlink()
-        return self._dataset
 
 
 class DatasetMaker:
@@ -120,14 +71,15 @@ class DatasetMaker:
             EngineError: It can't be made from these.
             DependencyError: The store does not answer.
         """
-        key = keys.temp(claim.job_id, f"dataset-v{claim.version}.zip")
+        key = _archive_key(claim)
         is_begun = claim.attempt > 1 or bool(claim.step)
         if is_begun and self._is_there(key):
             return Prepared(self._store, key, folder, check)
         place = folder / "dataset"
         for name in ("images", "captions"):
             (place / name).mkdir(parents=True)
-        dataset = self._stored(claim, place, check)
+        style = request.style or CaptionStyle.NATURAL
+        dataset = self._stored(claim, style, place, check)
         if dataset is None:
             dataset = self._made(claim, request, locate, place, check)
         archive = folder / "dataset.zip"
@@ -137,6 +89,26 @@ class DatasetMaker:
             self._store.write(key, content, content_type=CONTENT_TYPE)
         archive.unlink()
         return Prepared(self._store, key, folder, check, dataset)
+
+    def handed_over(
+        self, claim: Claim, step: Step, folder: Path, check: Callable[[], None]
+    ) -> HandedOver:
+        """Find what a provider was given; nothing is made, whatever has gone since.
+
+        Args:
+            claim: The job.
+            step: At which the provider has it, or may; ``dataset`` are its facts.
+            folder: Of this run.
+            check: Raises once the job is not wanted any more.
+        """
+        facts = step.get("dataset")
+        return HandedOver(
+            self._store,
+            _archive_key(claim),
+            folder,
+            check,
+            facts if isinstance(facts, Mapping) else {},
+        )
 
     def _is_there(self, key: ObjectKey) -> bool:
         try:
@@ -148,7 +120,11 @@ class DatasetMaker:
     # --- as it lies ----------------------------------------------------------------
 
     def _stored(
-        self, claim: Claim, place: Path, check: Callable[[], None]
+        self,
+        claim: Claim,
+        style: CaptionStyle,
+        place: Path,
+        check: Callable[[], None],
     ) -> Dataset | None:
         """Take what an earlier version was trained on; ``None`` where it is gone."""
         if claim.version == 1:
@@ -162,13 +138,19 @@ class DatasetMaker:
             parsed = keys.parse_key(key)
             if parsed is None or parsed.number is None or not key.endswith(".jpg"):
                 return None  # somebody has put other files there
-            _download(self._store, key, place / image_name(number), check)
+            download(self._store, key, place / image_name(number), check)
             caption = self._caption(keys.dataset_caption(user, job, parsed.number))
-            text = caption_of(caption, _trigger(claim), _metadata(claim)).text
-            _write_line(place / caption_name(number), text)
+            written = caption_of(caption, _trigger(claim), _metadata(claim), style)
+            _write_line(place / caption_name(number), written.text)
         if not found:
             return None
-        facts = {"images": len(found), "from": "version", "dropped": {}}
+        check_enough(
+            f"images: of those in {folder}",
+            len(found),
+            {},
+            "Put more there, or remove them all: they are made anew then.",
+        )
+        facts = {"images": len(found), "from": FROM_VERSION, "dropped": {}}
         return Dataset(place, len(found), is_stored=True, facts=facts)
 
     def _caption(self, key: ObjectKey) -> str | None:
@@ -194,7 +176,12 @@ class DatasetMaker:
             for number, picture in enumerate(gathered.pictures, 1):
                 picture.path.rename(place / image_name(number))
                 given = None if picture.source is None else self._beside(picture.source)
-                caption = caption_of(given, request.trigger, _metadata(claim))
+                caption = caption_of(
+                    given,
+                    request.trigger,
+                    _metadata(claim),
+                    request.style or CaptionStyle.NATURAL,
+                )
                 _write_line(place / caption_name(number), caption.text)
                 captions.append(caption)
         facts = {
@@ -218,13 +205,8 @@ class DatasetMaker:
         return self._caption(keys.dataset_caption(user, job, number))
 
 
-def _download(
-    store: ObjectStore, key: ObjectKey, path: Path, check: Callable[[], None]
-) -> None:
-    with path.open("wb") as file:
-        for piece in store.stream(key):
-            check()
-            file.write(piece)
+def _archive_key(claim: Claim) -> ObjectKey:
+    return keys.temp(claim.job_id, f"dataset-v{claim.version}.zip")
 
 
 def _write_line(path: Path, text: str) -> None:

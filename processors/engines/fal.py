@@ -112,9 +112,11 @@ class FalEngine:
                 is_retryable=True,
                 is_final=True,
             )
-        step = self._submissions.begin(
-            work, {"model": request.model, "endpoint": request.endpoint}
-        )
+        facts: dict[str, Any] = {"model": request.model, "endpoint": request.endpoint}
+        if work.dataset is not None:
+            # It may have gone by the time at which there is something to tell of it.
+            facts["dataset"] = dict(work.dataset().facts)
+        step = self._submissions.begin(work, facts)
         webhook = step["webhook"]
         answer = self._http.post_once(
             self._http.url(request.endpoint),

@@ -25,11 +25,11 @@ from processors.media.errors import Cause, MediaError
 from processors.media.pool import MediaPool
 from processors.media.sniff import MAX_SAFETENSORS_HEADER_BYTES, kind_of
 from processors.objects.facts import camel_case, failures_of, told
+from processors.objects.sharing import SharedFetch
 from processors.objects.sources import (
     RECORDING_ENDINGS,
     UNTOUCHED,
     ending_of,
-    fetch,
 )
 from processors.objects.task import TaskResult
 
@@ -57,6 +57,7 @@ class MetadataTask:
         *,
         most_bytes: int,
         versions: Mapping[str, int] = VERSIONS,
+        shared: SharedFetch | None = None,
     ) -> None:
         """Read nothing yet.
 
@@ -66,12 +67,14 @@ class MetadataTask:
             extractions: Where what they say is kept.
             most_bytes: Largest recording that is fetched.
             versions: Of the extractors; raising any has all files read again.
+            shared: Brings files here, also for other tasks; one of its own by default.
         """
         self._store = store
         self._pool = pool
         self._extractions = extractions
         self._most_bytes = most_bytes
         self._versions = versions
+        self._shared = shared or SharedFetch(store)
         self.version = sum(versions.values())
 
     def wants(self, found: StoredObject) -> bool:
@@ -109,7 +112,7 @@ class MetadataTask:
             done = self._pool.run("weights", source, raw, size)
             return told(done.facts, (SAFETENSORS,))
         if first == TRANSCRIPT_FACTS:
-            fetch(self._store, found, source, most_bytes=MAX_TRANSCRIPT_BYTES)
+            self._shared.fetch(found, source, most_bytes=MAX_TRANSCRIPT_BYTES)
             form = {"is_json": found.key.lower().endswith(".json")}
             done = self._pool.run("transcript", source, raw, form)
             return told(done.facts, (TRANSCRIPT_FACTS,))
@@ -122,7 +125,7 @@ class MetadataTask:
         most = self._most_bytes
         if first == PICTURE:
             most = min(most, MAX_PICTURE_BYTES)
-        fetch(self._store, found, source, most_bytes=most)
+        self._shared.fetch(found, source, most_bytes=most)
         kind = kind_of(source)
         if kind is not None and kind.is_recording:
             probed = self._pool.run("probe", source, raw)

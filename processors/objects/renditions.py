@@ -28,11 +28,11 @@ from processors.media.errors import MediaError
 from processors.media.limits import MAX_PICTURE_BYTES
 from processors.media.pool import Done, MediaPool
 from processors.media.sniff import kind_of
+from processors.objects.sharing import SharedFetch
 from processors.objects.sources import (
     RECORDING_ENDINGS,
     UNTOUCHED,
     ending_of,
-    fetch,
 )
 from processors.objects.task import MadeRendition, TaskResult
 
@@ -62,6 +62,7 @@ class RenditionsTask:
         pool: MediaPool,
         *,
         most_bytes: int,
+        shared: SharedFetch | None = None,
     ) -> None:
         """Make nothing yet.
 
@@ -71,11 +72,13 @@ class RenditionsTask:
             pool: Reads them in processes of their own.
             most_bytes: Largest recording that is fetched; of pictures
                 ``MAX_PICTURE_BYTES`` at most.
+            shared: Brings files here, also for other tasks; one of its own by default.
         """
         self._store = store
         self._jobs = jobs
         self._pool = pool
         self._most_bytes = most_bytes
+        self._shared = shared or SharedFetch(store)
 
     def wants(self, found: StoredObject) -> bool:
         """See ``ObjectTask.wants``: pictures, recordings, and transcripts of these."""
@@ -101,7 +104,7 @@ class RenditionsTask:
         most = self._most_bytes
         if _is_picture(found):
             most = min(most, MAX_PICTURE_BYTES)
-        fetch(self._store, found, source, most_bytes=most)
+        self._shared.fetch(found, source, most_bytes=most)
         kind = kind_of(source)
         if kind is not None and kind.is_recording:
             return self._recording(found.key, source, made)
@@ -125,8 +128,8 @@ class RenditionsTask:
             there = self._store.head(key)
         except NotFoundError:
             return TaskResult(problems=("its recording has been removed",))
-        recording = found.evolve(key=key, size_bytes=there.size_bytes)
-        fetch(self._store, recording, source, most_bytes=self._most_bytes)
+        recording = found.evolve(key=key, size_bytes=there.size_bytes, etag=there.etag)
+        self._shared.fetch(recording, source, most_bytes=self._most_bytes)
         return self._recording(found.key, source, made)
 
     def _recording(self, key: ObjectKey, source: Path, made: Path) -> TaskResult:

@@ -180,7 +180,9 @@ def test_a_job_cancelled_while_it_is_submitted_is_cancelled_at_the_provider(
     assert workshop.provider.cancelled == ["job1"]
 
 
-def test_what_was_staged_and_has_gone_is_made_anew(workshop: Workshop) -> None:
+def test_what_was_staged_and_has_gone_is_fetched_again_and_not_paid_for_twice(
+    workshop: Workshop,
+) -> None:
     workshop.submit()
     workshop.run_one()
     with suppress(KilledError):
@@ -192,6 +194,7 @@ def test_what_was_staged_and_has_gone_is_made_anew(workshop: Workshop) -> None:
 
     assert workshop.job()["status"] == "completed"
     assert len(workshop.published()) == 2
+    assert workshop.provider.submits == ["job1"]
 
 
 def test_a_worker_that_ends_leaves_the_job_to_others_without_an_attempt(

@@ -25,10 +25,10 @@ LORA = {
 }
 DATASET = {
     f"datasets/ann/job1/{name}"
-    for n in (1, 2)
+    for n in (1, 2, 3, 4)
     for name in (f"images/000{n}.jpg", f"captions/000{n}.txt")
 }
-POINTS = 40
+POINTS = 50
 """More than a training has."""
 
 
@@ -57,7 +57,7 @@ def test_a_training_publishes_lora_and_dataset_and_tells_of_both(
     job = training.job()
     assert job["status"] == "completed", job.get("error")
     assert training.published() == LORA | DATASET
-    assert training.store.objects["datasets/ann/job1/captions/0002.txt"] == (
+    assert training.store.objects["datasets/ann/job1/captions/0004.txt"] == (
         b"jf, beach\n"
     )
     [version] = job["versions"]
@@ -65,13 +65,13 @@ def test_a_training_publishes_lora_and_dataset_and_tells_of_both(
     assert "images" not in version
     assert version["provenance"]["engine"] == "local-diffusers"
     assert version["provenance"]["dataset"] == {
-        "images": 2,
+        "images": 4,
         "from": "video",
         "sampling": "interval",
-        "sampled": 5,
+        "sampled": 7,
         "dropped": {"blurred": 1, "duplicate": 2, "surplus": 0},
         "isComplete": True,
-        "captionsFrom": {"trigger": 2, "tags": 2},
+        "captionsFrom": {"trigger": 4, "tags": 4},
     }
     assert left_in_temp(training) == set()
     assert set(killer.seen) == {"write", "train", "save", "delete", "copy", "finish"}
@@ -174,7 +174,7 @@ def test_a_provider_reads_the_zip_and_the_dataset_is_published_all_the_same(
     assert address.startswith(
         "https://catalog.example/api/files/temp/job1/dataset-v1.zip?"
     )
-    assert training.job()["versions"][0]["provenance"]["dataset"]["images"] == 2
+    assert training.job()["versions"][0]["provenance"]["dataset"]["images"] == 4
     assert training.published() == {
         key for key in LORA | DATASET if not key.endswith("preview.png")
     }

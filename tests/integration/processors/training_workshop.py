@@ -32,14 +32,14 @@ VIDEO = "temp/upload-1/sea.mp4"
 STEPS = 3
 
 
-class TwoFrames:
-    """A reader that finds two frames in every video."""
+class FourFrames:
+    """A reader that finds four frames in every video."""
 
     def __init__(self) -> None:
         self.reads = 0
 
     @contextmanager
-    def __call__(self) -> Iterator["TwoFrames"]:
+    def __call__(self) -> Iterator["FourFrames"]:
         yield self
 
     def run(
@@ -54,14 +54,14 @@ class TwoFrames:
         )
         self.reads += 1
         frames = []
-        for number in (1, 2):
+        for number in (1, 2, 3, 4):
             name = f"{number:04d}.jpg"
             (folder / name).write_bytes(b"frame %d" % number)
             frames.append(
                 {"name": name, "sharpness": 9.0, "perceptual_hash": f"{number:016x}"}
             )
         dropped = {"blurred": 1, "duplicate": 2, "surplus": 0}
-        facts = {"frames": frames, "sampled": 5, "dropped": dropped}
+        facts = {"frames": frames, "sampled": 7, "dropped": dropped}
         return Done({**facts, "is_complete": True}, (), Usage(0, 0.0, 0.0))
 
 
@@ -99,10 +99,11 @@ class TrainingWorkshop(Workshop):
     def __init__(self, database: Mongo, folder: Path) -> None:
         super().__init__(database, folder)
         self.store.objects[VIDEO] = b"a video"
-        self.reader = TwoFrames()
+        self.reader = FourFrames()
         self.trained: list[int] = []
         self.model = _model(folder / "model")
         self.engine: Callable[[Killer], Engine] = self._here
+        self.public_url = "https://catalog.example"
 
     def _here(self, killer: Killer) -> Engine:
         return LocalTraining(self.model, run=Trainer(killer, self.trained))
@@ -142,10 +143,11 @@ class TrainingWorkshop(Workshop):
                 links=LinkSigner(b"secret", clock),
                 fetch=fetch,
                 datasets=DatasetMaker(
-                    store, Gatherer(store, fetch, reader=self.reader)
+                    store,
+                    Gatherer(store, fetch, fetch_picture=fetch, reader=self.reader),
                 ),
                 clock=clock,
-                public_url="https://catalog.example",
+                public_url=self.public_url,
             ),
             publisher=Publisher(store, clock),
             clock=clock,

@@ -1,6 +1,6 @@
 """What a job is made from, and where its engine reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,7 +42,9 @@ class Fetched:
 
 
 class Held:
-    folder = RUN
+    def __init__(self, folder: Path, step: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.step = step
 
     def check(self) -> None:
         pass
@@ -71,19 +73,26 @@ class Scene:
             lora("secret", FOREIGN, "bob"),
             lora("shared", SHARED, "bob", sharedWith=["ann"]),
         )
+        self.folder = RUN
         self.fetch = Fetched()
         self.inputs = JobInputs(
             store=store,
             locations=LocationService(assets, parts.jobs, store),
             links=LinkSigner(b"secret", ManualClock(NOW)),
             fetch=self.fetch,
-            datasets=DatasetMaker(store, Gatherer(store, self.fetch)),
+            datasets=DatasetMaker(
+                store, Gatherer(store, self.fetch, fetch_picture=self.fetch)
+            ),
             clock=ManualClock(NOW),
             public_url=public_url,
         )
 
     def gather(
-        self, type_: JobType, config: dict[str, Any], engine: SomeEngine
+        self,
+        type_: JobType,
+        config: dict[str, Any],
+        engine: SomeEngine,
+        step: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         claim = Claim(
             job_id=JobId("job1"),
@@ -100,7 +109,7 @@ class Scene:
             claim,
             request_from(type_, config),
             cast("Engine", engine),
-            cast("HeldClaim", Held()),
+            cast("HeldClaim", Held(self.folder, step or {})),
         )
         return dict(found)
 
@@ -209,3 +218,48 @@ def test_webhooks_need_a_public_https_address(scene: Scene) -> None:
     )
     assert scene.source(LOCAL, url=url)["webhook"]("n1") is None
     assert inside.source(REMOTE, url=url)["webhook"]("n1") is None
+
+
+SUBMITTED = {"phase": "submitted", "dataset": {"images": 40, "from": "video"}}
+
+
+@pytest.mark.parametrize(
+    ("type_", "config"),
+    [
+        (JobType.TRANSCRIPTION, {"upload": "memory://store/temp/upload-1/gone.wav"}),
+        (
+            JobType.IMAGE_GENERATION,
+            {"model": "m", "inputs": {"prompt": "x", "loras": [{"path": "nobodys"}]}},
+        ),
+        (
+            JobType.LORA_TRAINING,
+            {"loraName": "x", "videoUrl": "memory://store/temp/upload-1/gone.mp4"},
+        ),
+    ],
+)
+def test_what_a_provider_has_been_given_is_not_looked_for_again(
+    tmp_path: Path, scene: Scene, type_: JobType, config: dict[str, Any]
+) -> None:
+    scene.folder = tmp_path
+    with pytest.raises(EngineError) as before:
+        scene.gather(type_, config, REMOTE)
+
+    found = scene.gather(type_, config, REMOTE, SUBMITTED)
+
+    assert before.value.code == "invalid_input"
+    assert scene.fetch.asked == []
+    assert set(found) - {"dataset"} == {"webhook"}
+
+
+def test_a_dataset_that_has_left_temp_is_told_of_by_what_was_kept_of_it(
+    tmp_path: Path, scene: Scene
+) -> None:
+    scene.folder = tmp_path
+    config = {"loraName": "x", "videoUrl": "memory://store/temp/upload-1/gone.mp4"}
+
+    found = scene.gather(JobType.LORA_TRAINING, config, REMOTE, SUBMITTED)
+    dataset = found["dataset"]()
+
+    assert dataset.count == 0
+    assert dataset.facts == {"images": 40, "from": "video", "isLost": True}
+    assert found["dataset"]() is dataset

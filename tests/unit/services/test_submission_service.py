@@ -119,7 +119,7 @@ def test_a_job_that_was_accepted_has_the_seeds_record(
     ("request_", "source"),
     [
         (IMAGES, None),
-        (training(images=["https://x.test/1.jpg"]), None),
+        (training(images=["https://x.test/1.jpg"] * 4), None),
         (
             TALK,
             {
@@ -185,7 +185,15 @@ def test_a_file_name_of_any_length_is_cut(service: SubmissionService) -> None:
     [
         (generation(STORE + MODEL_KEY, "nobodys"), "inputs.loras.1.path"),
         (training(videoUrl="http://x.test/v.mp4"), "videoUrl"),
-        (training(images=["https://x.test/1", "file:///etc/passwd"]), "images.1"),
+        (
+            training(images=["https://x.test/1"] * 3 + ["file:///etc/passwd"]),
+            "images.3",
+        ),
+        (training(images=["https://x.test/1"] * 3), "images"),
+        (
+            training(videoUrl="https://x.test/v.mp4", captionStyle="poetic"),
+            "captionStyle",
+        ),
         (Transcription.model_validate({"url": "ftp://x.test/a"}), "url"),
         (Transcription.model_validate({"upload": STORE + "temp/no.wav"}), "upload"),
     ],
@@ -198,6 +206,21 @@ def test_what_cannot_be_used_is_named_and_nothing_is_accepted(
 
     assert caught.value.field == field
     assert parts.submissions.submissions == []
+
+
+def test_a_refused_caption_style_is_told_which_there_are(
+    service: SubmissionService,
+) -> None:
+    with pytest.raises(
+        InvalidRequestError, match="natural, sentence, description, tags, trigger"
+    ):
+        service.submit(ANN, training(videoUrl="https://x.test/v", captionStyle="x"))
+
+
+def test_a_caption_style_is_kept_as_it_was_written(service: SubmissionService) -> None:
+    asked = training(videoUrl="https://x.test/v.mp4", captionStyle="Tags")
+
+    assert service.submit(ANN, asked).record["config"]["captionStyle"] == "Tags"
 
 
 def test_the_record_says_what_the_caller_wrote_not_what_it_led_to(

@@ -272,6 +272,13 @@ def nested(levels: int) -> object:
         (TRAIN, SEED_TRAINING | {"videoUrl": "http://x.test/v"}, "videoUrl", "https"),
         (TRAIN, SEED_TRAINING | {"videoUrl": "file:///etc/x"}, "videoUrl", "https"),
         (TRAIN, SEED_TRAINING | {"steps": 0}, "steps", "greater"),
+        (TRAIN, SEED_TRAINING | {"captionStyle": "x"}, "captionStyle", "tags, trig"),
+        (
+            TRAIN,
+            {"userId": "u", "loraName": "x", "images": ["https://x.test/a"] * 3},
+            "images",
+            "4 images at least, not on 3",
+        ),
         (TRANSCRIBE, {"userId": "u"}, "url", "url or upload"),
         (TRANSCRIBE, TALK | {"upload": "https://x"}, "url", "url or upload"),
         (TRANSCRIBE, TALK | {"url": "x" * 3000}, "url", "2048"),

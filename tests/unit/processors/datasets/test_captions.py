@@ -1,7 +1,10 @@
 """Captions say what people said, and where that comes from."""
 
+from typing import Any
+
 import pytest
 
+from catalog.models.generation import CaptionStyle, LoraTraining
 from processors.datasets.captions import MAX_LENGTH, caption_of
 
 
@@ -38,6 +41,43 @@ def test_where_nobody_said_anything_the_trigger_stands_alone_or_nothing(
     assert caption_of(None, "jf", metadata).text == "jf"
     assert caption_of("  ", None, metadata).text == ""
     assert caption_of("  ", None, metadata).sources == ()
+
+
+SAID = {"description": "A man at the sea.", "tags": ["beach", "summer"]}
+
+
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        (CaptionStyle.NATURAL, "jf, A man at the sea, beach, summer"),
+        (CaptionStyle.SENTENCE, "jf, A man at the sea, beach, summer"),
+        (CaptionStyle.DESCRIPTION, "jf, A man at the sea"),
+        (CaptionStyle.TAGS, "jf, beach, summer"),
+        (CaptionStyle.TRIGGER, "jf"),
+    ],
+)
+def test_a_style_says_what_of_it_is_written_and_given_ones_stay(
+    style: CaptionStyle, text: str
+) -> None:
+    assert caption_of(None, "jf", SAID, style).text == text
+    assert caption_of("A dog.", "jf", SAID, style).text == "jf, A dog."
+
+
+@pytest.mark.parametrize(
+    ("given", "style"),
+    [
+        ({}, CaptionStyle.NATURAL),
+        ({"captionStyle": "Tags"}, CaptionStyle.TAGS),
+        ({"captionStyle": "sentence"}, CaptionStyle.SENTENCE),
+        ({"captionStyle": "poetic"}, None),
+    ],
+)
+def test_a_request_names_its_style_in_any_case(
+    given: dict[str, Any], style: CaptionStyle | None
+) -> None:
+    asked = {"loraName": "x", "videoUrl": "https://x.test/v"} | given
+
+    assert LoraTraining.model_validate(asked).style is style
 
 
 def test_a_long_one_ends_at_a_word() -> None:
