@@ -3,6 +3,7 @@
 import argparse
 import platform
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -16,8 +17,16 @@ from bench.queue import queue
 from bench.repair import repair
 from bench.report import Figure, publish, say
 from bench.search import search
+from bench.sections import (
+    NEEDS,
+    WITHOUT_SERVERS,
+    UnknownSectionError,
+    result_file,
+    sections,
+)
 from bench.streams import streams
-from bench.world import running_world, until
+from bench.transcription import transcription
+from bench.world import World, running_world, until
 from catalog.clock import SystemClock
 
 
@@ -35,44 +44,85 @@ def main() -> int:
     parser.add_argument("--writing", type=float, default=60.0, help="seconds of writes")
     parser.add_argument("--strict", action="store_true", help="fail on a missed bound")
     parser.add_argument(
-        "--json", type=Path, default=Path("bench/results/latest.json"), help="where to"
+        "--only",
+        metavar="SECTIONS",
+        help="run these, with commas between, and what they stand on: "
+        + ", ".join(NEEDS),
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        help=f"where to; {result_file(None)}, with --only {result_file('')}",
     )
     options = parser.parse_args()
-    figures = list[Figure]()
-    say("making thumbnails …")
-    figures += media(options.rounds)
-    with running_world() as world:
-        say(f"making {options.assets} assets and {options.segments} segments …")
-        jobs = fill(world, options.assets, options.segments)
-        say(f"{jobs} jobs written; building …")
-        figures += build(world)
-        until(lambda: not world.status().get("lagMs"), "the indexer idles", 60)
-        figures.append(Figure("indexer RSS, idle", world.rss_mib("indexer"), "MiB"))
-        say("searching …")
-        figures += search(world, options.rounds, options.seconds)
-        say("opening streams …")
-        figures += streams(world, min(options.rounds, 3), options.seconds)
-        say("asking MongoDB …")
-        figures += mongo(world)
-        say("claiming jobs …")
-        figures += queue(world)
-        say("writing …")
-        figures += freshness(world, options.writing)
-        say("rebuilding beside it, then reconciling …")
-        raw = next(f.value for f in figures if f.name == "raw bulk import")
-        figures += repair(world, raw)
-        say("writing while the generation before is kept in step …")
-        figures += freshness(world, options.writing / 3, is_doubled=True)
+    try:
+        chosen = sections(options.only)
+    except UnknownSectionError as exc:
+        parser.error(str(exc))
+    figures = _measured(chosen, options)
     facts = {
         "at": SystemClock().now().astimezone(UTC).isoformat(),
         "python": platform.python_version(),
         "cores": psutil.cpu_count(),
         "assets": options.assets,
         "segments": options.segments,
+        "sections": chosen,
     }
-    publish(figures, facts, options.json)
+    publish(figures, facts, options.json or result_file(options.only))
     is_missed = any(figure.is_met is False for figure in figures)
     return 1 if is_missed and options.strict else 0
+
+
+def _measured(chosen: Sequence[str], options: argparse.Namespace) -> list[Figure]:
+    figures = list[Figure]()
+    if "media" in chosen:
+        say("making thumbnails …")
+        figures += media(options.rounds)
+    if "transcription" in chosen:
+        say("writing recordings down …")
+        figures += transcription(options.rounds)
+    rest = [name for name in chosen if name not in WITHOUT_SERVERS]
+    if not rest:
+        return figures
+    rounds, seconds, writing = options.rounds, options.seconds, options.writing
+
+    def raw_import() -> float:
+        return next(f.value for f in figures if f.name == "raw bulk import")
+
+    with running_world() as world:
+        steps: Mapping[str, tuple[str, Callable[[], list[Figure]]]] = {
+            "build": ("an index to measure on …", lambda: _built(world, options)),
+            "search": ("searching …", lambda: search(world, rounds, seconds)),
+            "streams": (
+                "opening streams …",
+                lambda: streams(world, min(rounds, 3), seconds),
+            ),
+            "mongo": ("asking MongoDB …", lambda: mongo(world)),
+            "queue": ("claiming jobs …", lambda: queue(world)),
+            "freshness": ("writing …", lambda: freshness(world, writing)),
+            "repair": (
+                "rebuilding beside it, then reconciling …",
+                lambda: repair(world, raw_import()),
+            ),
+            "rollback": (
+                "writing while the generation before is kept in step …",
+                lambda: freshness(world, writing / 3, is_doubled=True),
+            ),
+        }
+        for name in rest:
+            told, measure = steps[name]
+            say(told)
+            figures += measure()
+    return figures
+
+
+def _built(world: World, options: argparse.Namespace) -> list[Figure]:
+    say(f"making {options.assets} assets and {options.segments} segments …")
+    jobs = fill(world, options.assets, options.segments)
+    say(f"{jobs} jobs written; building …")
+    figures = build(world)
+    until(lambda: not world.status().get("lagMs"), "the indexer idles", 60)
+    return [*figures, Figure("indexer RSS, idle", world.rss_mib("indexer"), "MiB")]
 
 
 if __name__ == "__main__":

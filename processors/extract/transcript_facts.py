@@ -113,7 +113,7 @@ def _common(content: TranscriptContent) -> dict[str, Fact | None]:
         "durationSeconds": content.duration_seconds,
         "language": content.language,
         "engine": content.engine,
-        "keywords": keywords(content.text, content.language),
+        "keywords": keywords(content.text, content.language, content.speakers),
     }
 
 

@@ -20,5 +20,5 @@ VERSIONS: Final[Mapping[str, int]] = {
     GENERATION: 1,
     EXIF: 1,
     RECORDING: 1,
-    TRANSCRIPT_FACTS: 1,
+    TRANSCRIPT_FACTS: 2,
 }

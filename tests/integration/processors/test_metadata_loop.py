@@ -1,6 +1,7 @@
 """What files say of themselves, read by a worker in confined processes, and kept."""
 
 import csv
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.unit.processors.extract.pictures import png_with
 
 Mongo = Database[dict[str, Any]]
 IMAGE = "generated-images/ann/job1/image_1.png"
+TALK = "transcripts/ann/job1/transcript.json"
 PARAMETERS = {"parameters": "a duck\nSteps: 15, Sampler: UniPC, CFG scale: 5, Seed: 42"}
 
 
@@ -87,6 +89,25 @@ def test_a_file_is_read_once_and_again_by_a_better_extractor(
     assert database["extractions"].count_documents({"key": IMAGE}) == 3
 
     assert reader.work_off() == 0, "a worker of the old version leaves it alone"
+
+
+def test_transcripts_read_for_worse_keywords_are_read_again(
+    reader: Reader, database: Mongo, pool: MediaPool, tmp_path: Path
+) -> None:
+    said = {"text": "Wildfires burn far away. Wildfires are far.", "audio_duration": 3}
+    reader.put(TALK, json.dumps(said).encode())
+    older = Reader(database, pool, tmp_path, {**VERSIONS, "transcript_facts": 1})
+    assert older.work_off() == 1
+    found = {"facts.keywords": ["far", "wildfires"]}  # as version 1 did
+    database["extractions"].update_one({"key": TALK, "version": 1}, {"$set": found})
+    older.work.close()
+
+    assert (reader.work_off(), reader.work_off()) == (1, 0)
+
+    kept = list(database["extractions"].find({"key": TALK}))
+    assert [(one["version"], one["facts"]["keywords"]) for one in kept] == [
+        (VERSIONS["transcript_facts"], ["wildfires"])
+    ]
 
 
 def test_a_changed_file_is_read_again_and_a_mended_one_fails_no_more(

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.extract import transcript_facts
-from processors.extract.keywords import MAX_KEYWORDS, keywords
 from processors.extract.result import Cause, ExtractError
 from processors.extract.transcript_facts import (
     MAX_BYTES,
@@ -108,46 +107,15 @@ def test_a_text_tells_words_speakers_and_keywords() -> None:
     assert facts["keywords"] == ("lighthouse keeper",)
 
 
-TALK = (
-    "The air quality is bad, and air quality matters to us all. We measure the air"
-    " quality here. There was smoke, a lot of smoke, you know. Um, the smoke's gone. "
-)
+def test_names_of_speakers_are_no_keywords() -> None:
+    lines = "**Ann:** Bob, your lighthouse!\n\n**Bob:** Ann, Bob fears the lighthouse."
 
-
-def test_keywords_are_the_terms_said_most_often() -> None:
-    assert keywords(TALK, "en") == ("air quality", "smoke")
-
-
-def test_a_word_that_stands_mostly_alone_is_kept_beside_its_term() -> None:
-    text = "air quality, air quality, air, air, air, air"
-
-    assert keywords(text, "en") == ("air", "air quality")
-
-
-def test_two_words_across_a_full_stop_are_no_term() -> None:
-    assert keywords("smoke. fire! smoke. fire", "en_us") == ("fire", "smoke")
-
-
-@pytest.mark.parametrize("language", ["de", "es", "zh"])
-def test_other_languages_have_no_keywords(language: str) -> None:
-    assert keywords(TALK, language) == ()
-
-
-def test_english_is_recognised_where_the_language_is_not_told() -> None:
-    assert keywords(TALK, None) == keywords(TALK, "en")
-    assert keywords("la casa de la playa y la casa de la montaña", None) == ()
-    assert keywords("", None) == ()
-
-
-def test_keywords_are_few_and_always_the_same() -> None:
-    text = " and ".join(
-        f"{letter * 3} {letter * 3}" for letter in "abcdefghijklmnopqrstuvwxyz"
-    )
-
-    found = keywords(text, "en")
-
-    assert len(found) == MAX_KEYWORDS
-    assert found == keywords(text, "en")
+    assert extract_transcript_text(lines.encode()).facts["keywords"] == ("lighthouse",)
+    spoken = [
+        word("Hello Zelda, the lighthouse shines.", 0, 9, "Impa"),
+        word("Zelda, Impa says the lighthouse is dark.", 10, 19, "Zelda"),
+    ]
+    assert facts_of({"utterances": spoken})["keywords"] == ("lighthouse",)
 
 
 @given(
