@@ -27,7 +27,8 @@ WRITES_PER_SECOND = 200
 WATCHED = (0, 27, 9)
 """Of 30 writes: one update, one image, one transcript."""
 RESERVED = 500
-"""Jobs that only watched updates touch, so that no other overwrites their mark."""
+"""Jobs that only watched updates touch, so that no other overwrites their mark; of a
+small corpus half of all."""
 POLL_SECONDS = 0.005
 GIVE_UP_SECONDS = 30.0
 SEGMENTS = 50
@@ -120,7 +121,8 @@ def freshness(
     watcher = _Watcher(world)
     watcher.start()
     start = time.perf_counter()
-    new, late, reserved = iter(fresh), 0.0, cycle(known[:RESERVED])
+    kept = min(RESERVED, len(known) // 2)
+    new, late, reserved = iter(fresh), 0.0, cycle(known[:kept])
     for number in range(total):
         due = start + number / WRITES_PER_SECOND
         late = max(late, time.perf_counter() - due)
@@ -130,7 +132,7 @@ def freshness(
             target, watched = (
                 next(reserved)
                 if number % 30 == 0
-                else known[corpus.random.randrange(RESERVED, len(known))]
+                else known[corpus.random.randrange(kept, len(known))]
             )
             change = {"$set": {"metadata.description": mark, "progress": number % 100}}
             jobs.update_one({"_id": target}, change)
