@@ -20,12 +20,13 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from bench.report import Figure, say
+from catalog.demo.transcribing import RECORDING
 from catalog.models.generation import Transcription
 from catalog.models.ids import JobId, UserId
 from processors.engine import Work
 from processors.engines.local_transcription import LocalTranscription
 
-SPEECH = Path(__file__).parents[1] / "tests" / "data" / "wildfires.wav"
+SPEECH = RECORDING
 """Seventeen seconds, whose words are known."""
 
 REPEATS = 4

@@ -1,23 +1,36 @@
-"""``python -m catalog.demo``: fills an empty catalog with assets to look at."""
+"""``python -m catalog.demo [API]``: fills an empty catalog with assets to look at.
+
+With the address of an API it has a recording written down by a job, too.
+"""
 
 import sys
+from collections.abc import Sequence
 
 from catalog.bootstrap import open_catalog
 from catalog.config import Settings
 from catalog.demo.fill import fill
+from catalog.demo.transcribing import transcribe, why_not
 from catalog.errors import CatalogError
+from catalog.graph import Catalog
 
 _EVERY = 10
 
 
-def _say(done: int, total: int) -> None:
+def _say(text: str) -> None:
+    sys.stdout.write(f"demo: {text}\n")
+    sys.stdout.flush()
+
+
+def _count(done: int, total: int) -> None:
     if done % _EVERY == 0 or done == total:
-        sys.stdout.write(f"demo: {done} of {total} jobs\n")
-        sys.stdout.flush()
+        _say(f"{done} of {total} jobs")
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Fill the catalog that the environment names.
+
+    Args:
+        arguments: The address of its API, for the recording; empty for none.
 
     Returns:
         0 when it is filled or was not empty, 1 when a server or setting was at fault.
@@ -25,22 +38,31 @@ def main() -> int:
     try:
         catalog = open_catalog(Settings(), process="demo")
         try:
-            summary = fill(catalog.jobs, catalog.store, catalog.clock, progress=_say)
+            summary = fill(catalog.jobs, catalog.store, catalog.clock, progress=_count)
+            if not summary.was_empty:
+                _say("the catalog is not empty, nothing was added")
+                return 0
+            counts = ", ".join(f"{n} {type_}" for type_, n in summary.jobs.items())
+            megabytes = summary.size_bytes / 1e6
+            _say(f"made {counts} jobs with {summary.files} files, {megabytes:.1f} MB")
+            for api in arguments[:1]:
+                _say(_transcribed(catalog, api))
         finally:
             catalog.close()
     except CatalogError as exc:
         sys.stderr.write(f"demo: {exc}\n")
         return 1
-    if not summary.was_empty:
-        sys.stdout.write("demo: the catalog is not empty, nothing was added\n")
-        return 0
-    counts = ", ".join(f"{count} {type_}" for type_, count in summary.jobs.items())
-    sys.stdout.write(
-        f"demo: made {counts} jobs with {summary.files} files, "
-        f"{summary.size_bytes / 1e6:.1f} MB\n"
-    )
     return 0
 
 
+def _transcribed(catalog: Catalog, api: str) -> str:
+    settings = catalog.settings
+    if reason := why_not(settings):
+        return reason
+    token = settings.admin_token if settings.auth == "token" else None
+    secret = None if token is None else token.get_secret_value()
+    return transcribe(catalog.store, api, secret, catalog.clock, _say)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

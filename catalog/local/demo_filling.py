@@ -42,6 +42,8 @@ def fill(
         )
     elif is_caught_up(read_index, waiter, reporter, clock):
         reporter.done("The demo's assets are searchable.")
+        for line in demo.tail.splitlines()[-1:]:
+            reporter.done(line)
     else:
         reporter.warn("The index is still busy with the demo's assets.")
 

@@ -228,7 +228,8 @@ class Stack:
         )
 
     def _fill(self, ours: OurProcesses, waiter: Waiter) -> None:
-        self._demo = Child(ours.spec("demo", self._commands.demo), self._clock)
+        command = (*self._commands.demo, ours.facts.api)
+        self._demo = Child(ours.spec("demo", command), self._clock)
         demo_filling.fill(
             self._demo,
             lambda: self._read_index(ours.facts),

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from catalog.demo.transcribing import RECORDING
 from tests.e2e.stack import BUCKET_URL, eventually, running_stack
 
-DATA = Path(__file__).parents[1] / "data"
 KEY = "temp/upload-1/wildfires.wav"
 
 
 @pytest.mark.timeout(240)
 def test_words_of_a_recording_are_found_at_their_moment(tmp_path: Path) -> None:
-    truth = json.loads((DATA / "wildfires.json").read_text())
+    truth = json.loads(RECORDING.with_suffix(".json").read_text())
     with running_stack(tmp_path / "data") as stack:
-        stack.put_file(KEY, (DATA / "wildfires.wav").read_bytes())
+        stack.put_file(KEY, RECORDING.read_bytes())
 
         answer = stack.post(
             "/api/transcribe",

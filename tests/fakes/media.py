@@ -11,8 +11,9 @@ from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-ROOT = Path(__file__).resolve().parents[2]
-WILDFIRES = ROOT / "tests" / "data" / "wildfires.wav"
+from catalog.demo.transcribing import RECORDING
+
+WILDFIRES = RECORDING
 RATE_HZ = 16_000
 
 

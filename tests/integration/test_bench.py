@@ -8,7 +8,9 @@ import pytest
 
 from bench.sections import NEEDS, UnknownSectionError, result_file, sections
 from bench.transcription import transcription
-from tests.fakes.media import RATE_HZ, ROOT, WILDFIRES, samples_of, write_wav
+from tests.fakes.media import RATE_HZ, WILDFIRES, samples_of, write_wav
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_run_is_whole_or_what_is_asked_for_with_what_it_stands_on() -> None:

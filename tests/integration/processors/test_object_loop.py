@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from typing_extensions import override
 
+from catalog.demo.transcribing import RECORDING
 from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import ObjectKey
 from catalog.models.stored import StoredObject
@@ -196,7 +197,7 @@ def test_lost_records_do_not_double_what_is_in_the_store(quick: Studio) -> None:
 
 
 def test_a_recording_gets_its_waveform(quick: Studio) -> None:
-    wav = Path(__file__).parents[2] / "data" / "wildfires.wav"
+    wav = RECORDING
     quick.put("uploads/ann/talk.wav", wav.read_bytes())
     quick.work_off()
     assert set(quick.stored()) == {
@@ -211,7 +212,7 @@ def test_a_recording_gets_its_waveform(quick: Studio) -> None:
 
 
 def test_a_transcript_is_shown_by_its_recording(quick: Studio) -> None:
-    wav = (Path(__file__).parents[2] / "data" / "wildfires.wav").read_bytes()
+    wav = RECORDING.read_bytes()
     quick.put("temp/upload/talk.wav", wav)
     transcript = quick.put("transcripts/ann/job9/transcript.json", b"{}")
     assert quick.work_off() == 1

@@ -62,6 +62,19 @@ def test_a_demo_that_fails_is_only_told(tmp_path: Path) -> None:
     assert "no room" in notes.warnings[0]
 
 
+def test_the_last_that_a_demo_says_is_told(tmp_path: Path) -> None:
+    clock, notes = ManualClock(NOW), Notes()
+    script = "print('demo: made 5 jobs'); print('demo: try curl …')"
+    demo = Child(python(script, tmp_path / "demo.log"), SystemClock())
+
+    def beat() -> IndexStatus:
+        return heartbeat(seconds=clock.monotonic() + 2)
+
+    fill(demo, beat, waiter(clock), notes, clock)
+
+    assert notes.done_texts == ["The demo's assets are searchable.", "demo: try curl …"]
+
+
 def test_a_stop_ends_the_waiting() -> None:
     clock, stop = ManualClock(NOW), Event()
     stop.set()
