@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from math import ceil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from catalog.clock import Clock
 from catalog.errors import InvalidRequestError
@@ -23,24 +23,13 @@ from catalog.storage.links import LinkSigner
 from catalog.storage.urls import stored_url
 from catalog.webhooks import webhook_path
 from processors.datasets.making import DatasetMaker
+from processors.datasets.sources import Fetch
 from processors.engine import Engine, EngineError
 from processors.held import HeldClaim
 from processors.shelf import StoreShelf
 
 ADDRESS_LASTS = timedelta(hours=24)
 """How long a provider may read a source: longer than any job waits in its queue."""
-
-
-class Fetch(Protocol):
-    """Brings bytes to this machine, within limits; see ``processors.fetch``."""
-
-    def fetch(self, location: str, path: Path, check: Callable[[], None]) -> Path:
-        """Read a source into a new file, whole or not at all.
-
-        Raises:
-            EngineError: It can't be had.
-        """
-        ...
 
 
 class JobInputs:

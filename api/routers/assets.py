@@ -21,7 +21,6 @@ from api.responses import JsonResponse
 from api.schemas.assets import Asset, AssetsOfJob, Dataset, Image, Lora, Transcript
 from api.schemas.problems import problems
 from catalog.models.asset import AssetType
-from catalog.models.ids import AssetId
 
 NEWEST_USERS = 10
 """Assets made with one that its page names; a search finds the others."""
@@ -166,9 +165,7 @@ def read_asset(
             view,
             link,
             uses=services.assets.known(asker, view.get("uses", ())),
-            used_in=services.assets.used_in(
-                asker, AssetId(view["assetId"]), NEWEST_USERS
-            ),
+            used_in=services.assets.used_in(asker, view, NEWEST_USERS),
             is_owner=asker.sees_everything or asker.user_id == view["userId"],
             shown=shown,
         )

@@ -1,7 +1,6 @@
 """Has a recording written down by a job of ours, the way a user would: over HTTP."""
 
 import json
-import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -28,12 +27,6 @@ WORD = "asthma"
 """Said in it, and nowhere else in the demo."""
 
 LOCAL_ENGINE = ("pocketsphinx", "av", "numpy")
-PATIENCE_SECONDS = 120.0
-
-_LOOK_SECONDS = 0.5
-_ENDED = ("completed", "failed", "cancelled")
-
-Say = Callable[[str], None]
 
 
 def why_not(
@@ -54,39 +47,28 @@ def why_not(
     return None
 
 
-def transcribe(
-    store: ObjectStore,
-    api: str,
-    admin_token: str | None,
-    clock: Clock,
-    say: Say,
-    *,
-    patience_seconds: float = PATIENCE_SECONDS,
-) -> str:
-    """Upload the recording, submit its job, and wait for the end.
+def submit(store: ObjectStore, api: str, admin_token: str | None, clock: Clock) -> str:
+    """Upload the recording and submit its job, which a worker does by itself.
 
     Args:
         store: Takes the upload.
         api: Address of the API, without a final slash.
         admin_token: Used where the API wants to know who asks; ``None`` for none.
-        clock: Times the patience.
-        say: Told how far it is.
-        patience_seconds: How long the job may take; a worker goes on with it afterwards.
+        clock: Of the demo.
 
     Returns:
-        What became of it, as a sentence.
+        What comes of it and where to look, as a sentence.
 
     Raises:
         DependencyUnavailableError: The store or the API did not answer.
     """
     store.write(KEY, RECORDING.read_bytes(), content_type="audio/wav")
-    upload = Stage(store, clock.now(), seed=0).s3_uri(KEY)
-    accepted = _ask(
+    job = _post(
         f"{api}/api/transcribe",
         admin_token,
         {
             "userId": USER,
-            "upload": upload,
+            "upload": Stage(store, clock.now(), seed=0).s3_uri(KEY),
             "metadata": {
                 "name": "News of the day",
                 "tags": ["demo", "news"],
@@ -94,38 +76,24 @@ def transcribe(
             },
         },
     )
-    if "jobId" not in accepted:
-        return f"the recording was refused: {accepted.get('detail', accepted)}"
-    address = f"{api}/api/jobs/{accepted['jobId']}"
-    begun, never = clock.monotonic(), threading.Event()
-    while clock.monotonic() - begun < patience_seconds:
-        job = _ask(address, admin_token)
-        if job.get("status") in _ENDED:
-            return _told(job, api)
-        say(f"a recording is transcribed: {job.get('progress') or 0} %")
-        clock.wait(never, _LOOK_SECONDS)
-    return f"the recording still waits for a worker: {address}"
+    if "jobId" not in job:
+        return f"no recording is transcribed: {job.get('detail', job)}"
+    search = f"{api}/api/search/transcripts?userId={USER}&q={WORD}"
+    return (
+        f"a job transcribes a recording now ({api}/api/jobs/{job['jobId']}); "
+        f"in some seconds try curl '{search}'"
+    )
 
 
-def _told(job: dict[str, Any], api: str) -> str:
-    if job["status"] != "completed":
-        error = job.get("error") or {}
-        return (
-            f"the recording was not transcribed: {error.get('message', job['status'])}"
-        )
-    address = f"{api}/api/search/transcripts?userId={USER}&q={WORD}"
-    return f"a recording was transcribed by a job; try curl '{address}'"
-
-
-def _ask(
-    address: str, admin_token: str | None, body: dict[str, Any] | None = None
+def _post(
+    address: str, admin_token: str | None, body: dict[str, Any]
 ) -> dict[str, Any]:
-    headers = {"Idempotency-Key": "catalog-demo-recording"} if body else {}
+    headers = {"Idempotency-Key": "catalog-demo-recording"}
     if admin_token is not None:
         headers["Authorization"] = f"Bearer {admin_token}"
     try:
         answer = urllib3.request(
-            "GET" if body is None else "POST",
+            "POST",
             address,
             headers=headers,
             json=body,

@@ -4,10 +4,13 @@ from collections.abc import Iterable
 
 from catalog.access import Asker, Scope, may_see
 from catalog.errors import NotFoundError
-from catalog.models.asset import AssetView
+from catalog.models.asset import AssetType, AssetView
 from catalog.models.ids import AssetId
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, AssetRepository
+
+_MADE_WITH = (AssetType.LORA, AssetType.DATASET)
+"""Types that ``catalog.describe`` names in the ``uses`` of other assets."""
 
 
 class AssetService:
@@ -56,16 +59,20 @@ class AssetService:
         """
         return tuple(target for target in targets if self._is_known(asker, target))
 
-    def used_in(self, asker: Asker, asset_id: AssetId, limit: int) -> Page[AssetView]:
+    def used_in(self, asker: Asker, view: AssetView, limit: int) -> Page[AssetView]:
         """Read the newest assets that were made with one, and how many there are.
 
-        Only those that the asker may see are told of, and counted.
+        Only those that the asker may see are told of, and counted. Of the many images
+        of a job nothing is asked: nothing is made with an image.
 
         Raises:
             DependencyUnavailableError: MongoDB did not answer in time; retryable.
         """
+        if view["type"] not in _MADE_WITH:
+            return Page(items=(), total=0)
+        used = (AssetId(view["assetId"]),)
         return self._assets.page(
-            AssetQuery(asker, Scope.VISIBLE, uses=(asset_id,), limit=limit)
+            AssetQuery(asker, Scope.VISIBLE, uses=used, limit=limit)
         )
 
     def _is_known(self, asker: Asker, target: str) -> bool:

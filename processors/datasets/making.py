@@ -81,7 +81,7 @@ class DatasetMaker:
         style = request.style or CaptionStyle.NATURAL
         dataset = self._stored(claim, style, place, check)
         if dataset is None:
-            dataset = self._made(claim, request, locate, place, check)
+            dataset = self._made(claim, request, style, locate, place, check)
         archive = folder / "dataset.zip"
         pack(dataset, archive)
         check()
@@ -107,7 +107,7 @@ class DatasetMaker:
             _archive_key(claim),
             folder,
             check,
-            facts if isinstance(facts, Mapping) else {},
+            facts=facts if isinstance(facts, Mapping) else {},
         )
 
     def _is_there(self, key: ObjectKey) -> bool:
@@ -166,6 +166,7 @@ class DatasetMaker:
         self,
         claim: Claim,
         request: LoraTraining,
+        style: CaptionStyle,
         locate: Callable[[], Sequence[tuple[str, Located]]],
         place: Path,
         check: Callable[[], None],
@@ -176,12 +177,7 @@ class DatasetMaker:
             for number, picture in enumerate(gathered.pictures, 1):
                 picture.path.rename(place / image_name(number))
                 given = None if picture.source is None else self._beside(picture.source)
-                caption = caption_of(
-                    given,
-                    request.trigger,
-                    _metadata(claim),
-                    request.style or CaptionStyle.NATURAL,
-                )
+                caption = caption_of(given, request.trigger, _metadata(claim), style)
                 _write_line(place / caption_name(number), caption.text)
                 captions.append(caption)
         facts = {

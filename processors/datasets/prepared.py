@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from catalog.errors import NotFoundError
 from catalog.models.ids import ObjectKey
 from catalog.storage.base import ObjectStore
@@ -46,21 +48,35 @@ class Prepared:
         """
         if self._dataset is None:
             try:
-                self._dataset = _unpacked(
-                    self._store, self.key, self._folder, self._check
-                )
+                self._dataset = self._unpacked()
             except (NotFoundError, BrokenArchiveError) as exc:
-                self._store.delete(self.key)
-                raise EngineError(
-                    "engine_failed",
-                    "The dataset in temp/ was removed or damaged before its time.",
-                    is_retryable=True,
-                ) from exc
+                self._dataset = self._gone(exc)
         return self._dataset
 
+    def _gone(self, cause: Exception) -> Dataset:
+        self._store.delete(self.key)
+        raise EngineError(
+            "engine_failed",
+            "The dataset in temp/ was removed or damaged before its time.",
+            is_retryable=True,
+        ) from cause
 
-class HandedOver:
-    """A dataset that a provider trains on, or has: only to be published afterwards."""
+    def _unpacked(self) -> Dataset:
+        archive = self._folder / "dataset.zip"
+        try:
+            download(self._store, self.key, archive, self._check)
+            return unpack(archive, self._folder / "dataset", self._check)
+        finally:
+            archive.unlink(missing_ok=True)
+
+
+class HandedOver(Prepared):
+    """A dataset that a provider trains on, or has: only to be published afterwards.
+
+    One that is gone from ``temp/`` costs the LoRA nothing: what was paid for is
+    published all the same, with a dataset without any image, and ``isLost`` among its
+    facts unless an earlier version has left it in the store.
+    """
 
     def __init__(
         self,
@@ -68,46 +84,19 @@ class HandedOver:
         key: ObjectKey,
         folder: Path,
         check: Callable[[], None],
+        *,
         facts: Mapping[str, Any],
     ) -> None:
-        """Know where it is.
-
-        Args:
-            store: Ours.
-            key: Of the zip.
-            folder: Of this run.
-            check: Raises once the job is not wanted any more.
-            facts: Of the dataset, as they were kept with the submit.
-        """
-        self._store = store
-        self._key = key
-        self._folder = folder
-        self._check = check
+        """See ``Prepared``; ``facts`` are those that were kept with the submit."""
+        super().__init__(store, key, folder, check)
         self._facts = facts
-        self._dataset: Dataset | None = None
 
-    def bring(self) -> Dataset:
-        """Bring it to this machine; one that is gone costs the LoRA nothing.
-
-        Returns:
-            Without any image, and with ``isLost`` among its facts, where it is gone
-            from ``temp/``: what was paid for is published all the same.
-
-        Raises:
-            DependencyError: The store does not answer.
-        """
-        if self._dataset is None:
-            try:
-                self._dataset = _unpacked(
-                    self._store, self._key, self._folder, self._check
-                )
-            except (NotFoundError, BrokenArchiveError):
-                is_stored = self._facts.get("from") == FROM_VERSION
-                facts = (
-                    {**self._facts} if is_stored else {**self._facts, "isLost": True}
-                )
-                self._dataset = Dataset(self._folder, 0, is_stored, facts)
-        return self._dataset
+    @override
+    def _gone(self, cause: Exception) -> Dataset:
+        if self._facts.get("from") == FROM_VERSION:
+            return Dataset(self._folder, 0, is_stored=True, facts=self._facts)
+        facts = {**self._facts, "isLost": True}
+        return Dataset(self._folder, 0, is_stored=False, facts=facts)
 
 
 FROM_VERSION = "version"
@@ -127,14 +116,3 @@ def download(
         for piece in store.stream(key):
             check()
             file.write(piece)
-
-
-def _unpacked(
-    store: ObjectStore, key: ObjectKey, folder: Path, check: Callable[[], None]
-) -> Dataset:
-    archive = folder / "dataset.zip"
-    try:
-        download(store, key, archive, check)
-        return unpack(archive, folder / "dataset", check)
-    finally:
-        archive.unlink(missing_ok=True)

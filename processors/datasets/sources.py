@@ -13,10 +13,14 @@ _SHOWN_LENGTH = 200
 
 
 class Fetch(Protocol):
-    """See ``processors.inputs.Fetch``."""
+    """Brings bytes to this machine, within limits; see ``processors.fetch``."""
 
     def fetch(self, location: str, path: Path, check: Callable[[], None]) -> Path:
-        """Read a source into a new file, whole or not at all."""
+        """Read a source into a new file, whole or not at all.
+
+        Raises:
+            EngineError: It can't be had.
+        """
         ...
 
 

@@ -139,12 +139,14 @@ def _read(read: ReadRange, start: int, length: int) -> bytes:
 
 
 def _header_length(start: bytes, size_bytes: int) -> int:
-    if start[:1] == b"<" and start[_LENGTH : _LENGTH + 1] != b"{":
+    # Any first bytes can be a length, so what follows them decides.
+    is_header = start[_LENGTH : _LENGTH + 1] == b"{"
+    if start[:1] == b"<" and not is_header:
         raise ExtractError(
             Cause.UNSUPPORTED,
             "This is a web page or XML, perhaps an error that was saved as the model.",
         )
-    if start[:4] == b"PK\x03\x04" or start[:2] == b"\x80\x02":
+    if start.startswith((b"PK\x03\x04", b"\x80\x02")) and not is_header:
         raise ExtractError(
             Cause.UNSUPPORTED,
             "This is a pickled checkpoint, which is never opened; convert it.",

@@ -26,6 +26,7 @@ _UNSAFE = re.compile(r"[\x00\ud800-\udfff]")
 _NUMBER = re.compile(
     r"\s*([-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,3})?)\s*\Z"
 )
+_WHOLE = re.compile(r"\s*([-+]?\d{1,20})\s*")  # int() strips less than \s matches
 _MAX_DIGITS = 40
 
 
@@ -61,8 +62,8 @@ def as_int(value: object) -> int | None:
 
     Seeds of ComfyUI use all 64 without one, so the limit is 2**64 - 1.
     """
-    if isinstance(value, str) and re.fullmatch(r"\s*[-+]?\d{1,20}\s*", value):
-        value = int(value)
+    if isinstance(value, str) and (match := _WHOLE.fullmatch(value)):
+        value = int(match[1])
     if isinstance(value, bool):
         return None
     if isinstance(value, int):

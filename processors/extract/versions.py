@@ -15,7 +15,7 @@ RECORDING: Final = "recording"
 TRANSCRIPT_FACTS: Final = "transcript_facts"
 
 VERSIONS: Final[Mapping[str, int]] = {
-    SAFETENSORS: 1,
+    SAFETENSORS: 2,
     PICTURE: 1,
     GENERATION: 1,
     EXIF: 1,

@@ -18,6 +18,9 @@ OF_WHAT_WAS_SAID = frozenset({"speaker", "language", "speakerCount", "wordCount"
 OF_WHAT_FILES_SAY = frozenset({*EXACT_FILTERS, *NUMBER_FILTERS}) - OF_WHAT_WAS_SAID
 """Filters by what files say of themselves, though some jobs say it, too."""
 
+_NONE_KNOWN = "none that you may know of"
+"""In place of the assets that ``uses`` names, where the asker may see none of them."""
+
 
 def filters_stage(case: Case, explanation: Explanation | None) -> Stage:
     """Judge each filter of the search by itself."""
@@ -69,7 +72,7 @@ def asked_for(query: SearchQuery) -> dict[str, Sequence[str]]:
         "speaker": query.speakers,
         "language": query.languages,
         "format": query.formats,
-        "uses": query.uses if query.uses is None else query.uses or ("unknown",),
+        "uses": query.uses if query.uses is None else query.uses or (_NONE_KNOWN,),
         **dict(query.exact),
         **{limits.name: (_range(limits),) for limits in query.ranges},
         "tagsAny": query.tags_any,

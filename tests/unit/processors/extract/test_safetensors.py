@@ -2,7 +2,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processors.extract.result import MAX_RAW, Cause, ExtractError
@@ -105,6 +105,14 @@ def test_a_header_that_is_none_is_corrupt(header: bytes, words: str) -> None:
     assert words in str(error)
 
 
+@pytest.mark.parametrize("length", [0x0280, 0x3C, 0x01043C, 0x010280])
+def test_a_length_that_looks_like_another_format_is_a_length(length: int) -> None:
+    header, tensor_bytes = header_of({"a": (1,)})
+    data = with_length(header.ljust(length)) + bytes(tensor_bytes)
+
+    assert extract_safetensors(CountingReader(data), len(data)).facts["tensorCount"]
+
+
 def test_brackets_inside_names_are_not_nesting() -> None:
     header, _ = header_of({}, {"ss_tag_frequency": '{"a\\"": [[[[[[[[[[[[[]'})
 
@@ -184,7 +192,7 @@ def test_the_raw_header_is_kept_up_to_a_limit() -> None:
     extracted = extract_safetensors(CountingReader(data), len(data))
 
     assert extracted.raw == header[:MAX_RAW]
-    assert (extracted.extractor, extracted.version) == ("safetensors", 1)
+    assert (extracted.extractor, extracted.version) == ("safetensors", 2)
 
 
 @given(st.binary(max_size=300), st.integers(0, 2**40))
@@ -222,6 +230,7 @@ METADATA_NAMES = st.sampled_from(
 
 
 @given(st.dictionaries(METADATA_NAMES, JSON.map(json.dumps) | st.text(max_size=30)))
+@example({"ss_network_dim": "0\x1f"})
 def test_any_metadata_is_survived(metadata: dict[str, str]) -> None:
     extracted = read(SMALL, metadata)
 
