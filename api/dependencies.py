@@ -89,6 +89,15 @@ async def get_asker(
 AskerDep = Annotated[Asker, Depends(get_asker)]
 """Who asks; also documents ``userId``, so endpoints need not take it again."""
 
+
+async def get_writer(asker: AskerDep) -> Asker:
+    """Establish who asks to change something: with a token, one that may write."""
+    return asker
+
+
+WriterDep = Annotated[Asker, Depends(get_writer)]
+"""Who asks to change something; for every endpoint that writes."""
+
 # --- pages and order ---------------------------------------------------------------
 
 LimitParam = Annotated[

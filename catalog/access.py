@@ -11,7 +11,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from catalog.models.ids import UserId
+from catalog.models.asset import AssetView
+from catalog.models.ids import CollectionId, GroupId, UserId
 
 PUBLIC_KEY = "pub"
 """Access key that every asker holds."""
@@ -34,10 +35,15 @@ class Asker:
     Attributes:
         user_id: The user, or ``None`` for the machine's owner.
         sees_everything: Admin, or the machine's owner in open mode.
+        groups: Groups that the user is a member of.
+        collections: Collections of others that are shared with the user, by name or
+            through a group.
     """
 
     user_id: UserId | None
     sees_everything: bool = False
+    groups: tuple[GroupId, ...] = ()
+    collections: tuple[CollectionId, ...] = ()
 
 
 MACHINE_OWNER = Asker(user_id=None, sees_everything=True)
@@ -51,6 +57,16 @@ def owner_key(user_id: str) -> str:
 def shared_key(user_id: str) -> str:
     """Derive the access key of a user whom something is shared with."""
     return "s" + _digest(user_id)
+
+
+def group_key(group_id: str) -> str:
+    """Derive the access key of a group that something is shared with."""
+    return "g" + _digest(group_id)
+
+
+def collection_key(collection_id: str) -> str:
+    """Derive the key of a collection: of whom it is shared with, and of its members."""
+    return "c" + _digest(collection_id)
 
 
 def _digest(user_id: str) -> str:
@@ -75,16 +91,21 @@ def visible_keys(asker: Asker, scope: Scope) -> tuple[str, ...] | None:
         if asker.sees_everything and scope is not Scope.PUBLIC:
             return None
         return (PUBLIC_KEY,)
-    own, shared = owner_key(asker.user_id), shared_key(asker.user_id)
+    own = owner_key(asker.user_id)
+    shared = (
+        shared_key(asker.user_id),
+        *map(group_key, asker.groups),
+        *map(collection_key, asker.collections),
+    )
     match scope:
         case Scope.OWN:
             return (own,)
         case Scope.SHARED:
-            return (shared,)
+            return shared
         case Scope.PUBLIC:
             return (PUBLIC_KEY,)
         case Scope.VISIBLE:
-            return (PUBLIC_KEY, own, shared)
+            return (PUBLIC_KEY, own, *shared)
 
 
 def search_filter(asker: Asker, scope: Scope) -> str:
@@ -115,3 +136,20 @@ def may_see(asker: Asker, acl: Iterable[str]) -> bool:
     keys = visible_keys(asker, Scope.VISIBLE)
     present = set(acl)
     return bool(present) and (keys is None or not present.isdisjoint(keys))
+
+
+def may_edit(asker: Asker, view: AssetView) -> bool:
+    """Decide whether an asker who may see an asset may also change it.
+
+    Its owner may, whoever sees everything, and whom it is shared with to ``edit``.
+    """
+    if asker.sees_everything or asker.user_id == view["userId"]:
+        return True
+    return any(
+        grant["right"] == "edit"
+        and (
+            ("user" in grant and grant["user"] == asker.user_id)
+            or ("group" in grant and grant["group"] in asker.groups)
+        )
+        for grant in view.get("sharing", ())
+    )

@@ -139,6 +139,17 @@ class VersionView(TypedDict):
     files: list[FileView]
 
 
+class GrantView(TypedDict):
+    """Whom an asset is shared with; exactly one of ``user`` and ``group`` is set.
+
+    ``right`` is ``view`` or ``edit``.
+    """
+
+    user: NotRequired[str]
+    group: NotRequired[str]
+    right: str
+
+
 class AssetView(TypedDict):
     """An asset as JSON-ready data: what lists and hits are presented from.
 
@@ -157,6 +168,7 @@ class AssetView(TypedDict):
     tags: list[str]
     isPublic: bool
     sharedWith: NotRequired[list[str]]
+    sharing: NotRequired[list[GrantView]]
     status: str
     createdAt: str
     updatedAt: NotRequired[str]

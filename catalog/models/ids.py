@@ -19,3 +19,9 @@ DocumentId = NewType("DocumentId", str)
 
 RootKey = NewType("RootKey", str)
 """Hash (hex) of a job record's ``_id``; what ties a document to its root."""
+
+GroupId = NewType("GroupId", str)
+"""Id of a group of users: of our own ``groups``, or as a token's claim names it."""
+
+CollectionId = NewType("CollectionId", str)
+"""Id of a user's collection of assets."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from catalog.access import Asker, Scope, may_see
-from catalog.errors import NotFoundError
+from catalog.access import Asker, Scope, may_edit, may_see
+from catalog.errors import ForbiddenError, NotFoundError
 from catalog.models.asset import AssetType, AssetView
 from catalog.models.ids import AssetId
 from catalog.models.page import Page
@@ -50,6 +50,20 @@ class AssetService:
         if not visible:
             raise NotFoundError("asset", target)
         return visible
+
+    def find_editable(self, asker: Asker, target: str) -> tuple[AssetView, ...]:
+        """Read, as ``find`` does, what the asker is about to change.
+
+        Raises:
+            NotFoundError: There is none, or none that the asker may know of.
+            ForbiddenError: The asker may see it, but not change it.
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        views = self.find(asker, target)
+        if not all(may_edit(asker, view) for view in views):
+            message = "You may see this asset, but not change it; ask its owner."
+            raise ForbiddenError(message)
+        return views
 
     def known(self, asker: Asker, targets: Iterable[str]) -> tuple[str, ...]:
         """Keep those assetIds that the asker may know of, in order.
