@@ -1,7 +1,8 @@
 """``python -m tests.torture``: run rows for hours or days, resume, and make the table.
 
 Every finished run is a line of the ledger (``.torture/ledger.jsonl`` by default, which
-is not committed); what this state of the code has done already is not done again.
+is not committed; its edition ``docs/torture.jsonl`` is, and goes with the table); what
+this state of the code has done already is not done again.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from tests.torture.rows import BY_NAME, ROWS, Row
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "torture.md"
+COMMITTED = PAGE.with_suffix(".jsonl")
 _TORTURED = "indexer.__main__"
 
 
@@ -37,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     # What the product warns of here is what it is put through: a line per trouble.
     logging.lastResort = None
     options = _parser().parse_args(arguments)
-    ledger = Ledger(options.ledger)
+    ledger = Ledger(options.ledger, COMMITTED)
     if options.table:
+        ledger.commit()
         PAGE.write_text(table(ROWS, ledger.entries(), _code()), encoding="utf-8")
         say(f"wrote {PAGE}")
         return 0

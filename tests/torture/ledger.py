@@ -1,9 +1,15 @@
-"""What was run: one JSON object a line, appended, so that days of runs add up."""
+"""What was run: one JSON object a line, appended, so that days of runs add up.
+
+A runner appends to a file of its own, which is not committed. With the table goes a
+committed edition of it, in which runs that follow each other are one line: a machine
+that has only the checkout goes on where others ended.
+"""
 
 import fcntl
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from tests.torture.rows import Row
@@ -11,11 +17,11 @@ from tests.torture.rows import Row
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One finished run of one row.
+    """One finished run of one row, or several that follow each other.
 
     Attributes:
         row: Its name.
-        seed: Of this run.
+        seed: Of this run, or of the first.
         date: Day in UTC, ISO 8601.
         seconds: How long it took.
         count: Of what the row counts; 0 when it failed.
@@ -24,6 +30,7 @@ class Entry:
         code: Names the content of what was tortured, uncommitted changes included.
         figures: What else was counted.
         failure: What was wrong, or ``None``.
+        last_seed: Of the last run, where these are several.
     """
 
     row: str
@@ -36,14 +43,36 @@ class Entry:
     code: str = ""
     figures: Mapping[str, float] = field(default_factory=dict)
     failure: str | None = None
+    last_seed: int | None = None
+
+    @property
+    def seeds(self) -> range:
+        """All of its runs' seeds."""
+        last = self.seed if self.last_seed is None else self.last_seed
+        return range(self.seed, last + 1)
+
+    def has(self, other: "Entry") -> bool:
+        """Whether another entry's runs are among this one's."""
+        return (
+            (self.row, self.code, self.commit, self.date, self.failure)
+            == (other.row, other.code, other.commit, other.date, other.failure)
+            and self.seed <= other.seeds[0]
+            and other.seeds[-1] <= self.seeds[-1]
+        )
 
 
 class Ledger:
-    """The file; several runners may append to it at once."""
+    """The file; several runners may append to it at once.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where the file is, or is to be.
+        committed: Its committed edition, as of the last table.
+    """
+
+    def __init__(self, folder: Path, committed: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "ledger.jsonl"
+        self._committed = committed
 
     def append(self, entry: Entry) -> None:
         line = json.dumps(asdict(entry), ensure_ascii=False) + "\n"
@@ -53,23 +82,83 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """All of them; a line that a crash cut off is passed over."""
-        found: list[Entry] = []
-        if not self._path.exists():
-            return found
-        for line in self._path.read_text(encoding="utf-8").splitlines():
-            try:
-                found.append(Entry(**json.loads(line)))
-            except (ValueError, TypeError):
-                continue
+        committed = _read(self._committed) if self._committed else []
+        by_row: dict[str, list[Entry]] = {}
+        for one in committed:
+            by_row.setdefault(one.row, []).append(one)
+        return committed + [
+            one
+            for one in _read(self._path)
+            if not any(known.has(one) for known in by_row.get(one.row, ()))
+        ]
+
+    def commit(self) -> None:
+        """Write the committed edition anew."""
+        if self._committed is not None:
+            by_row = sorted(self.entries(), key=lambda one: one.row)  # else in order
+            lines = (json.dumps(_told(one)) + "\n" for one in folded(by_row))
+            self._committed.write_text("".join(lines), encoding="utf-8")
+
+
+def _read(path: Path) -> list[Entry]:
+    found: list[Entry] = []
+    if not path.exists():
         return found
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(Entry(**json.loads(line)))
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def _told(entry: Entry) -> dict[str, object]:
+    """Leave out what says nothing."""
+    return {k: v for k, v in asdict(entry).items() if v not in (None, {})}
+
+
+def folded(entries: Iterable[Entry]) -> list[Entry]:
+    """Make one of entries that follow each other in seed and are of one state."""
+    made: list[Entry] = []
+    for one in entries:
+        before = made[-1] if made else None
+        if (
+            before is None
+            or before.failure is not None
+            or not replace(before, last_seed=one.seeds[-1]).has(one)
+            or one.seed != before.seeds[-1] + 1
+        ):
+            made.append(one)
+            continue
+        made[-1] = replace(
+            before,
+            seconds=round(before.seconds + one.seconds, 1),
+            count=before.count + one.count,
+            settle_seconds=max(before.settle_seconds, one.settle_seconds),
+            figures=added([before.figures, one.figures]),
+            last_seed=one.seeds[-1],
+        )
+    return made
+
+
+def added(figures: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Add up what several runs counted; of rates the lowest counts."""
+    sums: dict[str, float] = {}
+    for name, value in chain.from_iterable(one.items() for one in figures):
+        if "per second" in name:
+            sums[name] = min(sums.get(name, value), value)
+        else:
+            sums[name] = round(sums.get(name, 0) + value, 6)
+    return sums
 
 
 def done_seeds(entries: Iterable[Entry], row: str, code: str) -> set[int]:
     """Seeds of a row that this code has run without a failure."""
     return {
-        one.seed
+        seed
         for one in entries
         if one.row == row and one.code == code and one.failure is None
+        for seed in one.seeds
     }
 
 
@@ -119,7 +208,7 @@ def _line(row: Row, entries: list[Entry], code: str) -> str:
         f"{row.wanted:,} {row.unit}",
         f"{sum(one.count for one in now):,}",
         f"{worst:.1f} s" if worst else "-",
-        _ranges(sorted({one.seed for one in now})),
+        _ranges(sorted(set(chain.from_iterable(one.seeds for one in now)))),
         _span(sorted({one.date for one in now})),
         ", ".join(dict.fromkeys(one.commit for one in now)) or "-",
     )
@@ -128,7 +217,7 @@ def _line(row: Row, entries: list[Entry], code: str) -> str:
 
 def open_seeds(entries: Iterable[Entry]) -> list[int]:
     """Seeds of one row whose last run failed."""
-    last = {one.seed: one for one in entries}
+    last = {seed: one for one in entries for seed in one.seeds}
     return sorted(seed for seed, one in last.items() if one.failure is not None)
 
 
@@ -136,15 +225,7 @@ def _figures(rows: Iterable[Row], passed: list[Entry]) -> str:
     text = "\n## Further figures\n\n"
     text += "Sums over all runs that this code passed; of rates the lowest.\n\n"
     for row in rows:
-        sums: dict[str, float] = {}
-        for one in passed:
-            if one.row != row.name:
-                continue
-            for name, value in one.figures.items():
-                if "per second" in name:
-                    sums[name] = min(sums.get(name, value), value)
-                else:
-                    sums[name] = sums.get(name, 0) + value
+        sums = added(one.figures for one in passed if one.row == row.name)
         if sums:
             told = ", ".join(f"{name} {value:,.10g}" for name, value in sums.items())
             text += f"- **{row.name}**: {told}\n"

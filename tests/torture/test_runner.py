@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.ledger import Entry, Ledger, done_seeds, open_seeds, table
+from tests.torture.ledger import Entry, Ledger, done_seeds, folded, open_seeds, table
 from tests.torture.outcome import Outcome, Violation
 from tests.torture.rows import BY_NAME, ROWS, Row, many
 
@@ -44,6 +44,25 @@ def test_a_line_that_a_crash_cut_off_is_passed_over(tmp_path: Path) -> None:
         out.write('{"row": "row", "se')
 
     assert ledger.entries() == [DONE]
+
+
+def test_another_machine_goes_on_from_what_was_committed(tmp_path: Path) -> None:
+    committed = tmp_path / "torture.jsonl"
+    ledger = Ledger(tmp_path / "here", committed)
+    for seed in (1, 2, 3, 5):
+        ledger.append(replace(DONE, seed=seed))
+    ledger.append(replace(DONE, seed=6, failure="Violation: lost", count=0))
+    ledger.commit()
+    again = Ledger(tmp_path / "here", committed).entries()
+
+    elsewhere = Ledger(tmp_path / "elsewhere", committed).entries()
+
+    assert len(committed.read_text().splitlines()) == 3
+    assert done_seeds(elsewhere, "row", "c1") == {1, 2, 3, 5}
+    assert again == elsewhere == folded(ledger.entries())
+    assert table([_row()], elsewhere, "c1") == table(
+        [_row()], Ledger(tmp_path / "here").entries(), "c1"
+    )
 
 
 def test_the_table_adds_up_and_keeps_failures_in_sight() -> None:

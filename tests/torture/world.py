@@ -339,7 +339,7 @@ class World:
                 found = self.judge()
             except (OSError, PyMongoError) as error:  # no alias yet, say
                 found = error
-            if found == {}:
+            if found == {} and at <= seconds:
                 self.worst_settle = max(self.worst_settle, at)
                 return at
             self.indexer.check()
