@@ -46,6 +46,10 @@ ListSort = Literal[
     "duration",
     "wordCount",
 ]
+COUNTED_BY_MONGO = 1000
+"""Assets of a list that are counted one by one (a millisecond); the engine, which has
+the count at hand, tells of more."""
+
 OptionalOrderParam = Annotated[
     Literal["asc", "desc"] | None,
     Query(description="Direction of `sort`; by default `asc` for names, else `desc`."),
@@ -90,7 +94,12 @@ class Listing:
             descending=asked.descending,
             limit=asked.per_page,
             page_token=self.page_token,
+            count_at_most=COUNTED_BY_MONGO,
         )
+
+    def counted(self, kind: AssetType) -> SearchQuery:
+        """Compile to the search that has as many hits as the exact list has assets."""
+        return replace(self.search, types=(kind,), sort="createdAt")
 
     def worded(self, kind: AssetType) -> SearchQuery:
         """Compile to a search within one type.

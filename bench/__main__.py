@@ -13,6 +13,7 @@ from bench.build import build, fill
 from bench.freshness import freshness
 from bench.media import media
 from bench.mongo import mongo
+from bench.owners import owners
 from bench.queue import queue
 from bench.repair import repair
 from bench.report import Figure, publish, say
@@ -42,6 +43,9 @@ def main() -> int:
     )
     parser.add_argument("--seconds", type=float, default=4.0, help="length of a round")
     parser.add_argument("--writing", type=float, default=60.0, help="seconds of writes")
+    parser.add_argument(
+        "--owned", type=int, default=1_000_000, help="assets of the one large owner"
+    )
     parser.add_argument("--strict", action="store_true", help="fail on a missed bound")
     parser.add_argument(
         "--only",
@@ -107,6 +111,10 @@ def _measured(chosen: Sequence[str], options: argparse.Namespace) -> list[Figure
             "rollback": (
                 "writing while the generation before is kept in step …",
                 lambda: freshness(world, writing / 3, is_doubled=True),
+            ),
+            "owners": (
+                "listing and searching what one user has much of …",
+                lambda: owners(world, options.owned, rounds, seconds),
             ),
         }
         for name in rest:

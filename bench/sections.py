@@ -15,6 +15,7 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "freshness": ("build",),
     "repair": ("build",),
     "rollback": ("build", "repair"),
+    "owners": (),
 }
 """All sections in the order in which they run, and those whose work each goes on from:
 an index that serves, a rebuild after which the generation before is kept in step."""

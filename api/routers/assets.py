@@ -128,6 +128,8 @@ async def _list(
     else:
         page = await run_in_threadpool(services.assets.page, listing.plain(kind))
         views, total, next_token = page.items, page.total, page.next_token
+        if not page.is_total_exact:
+            total = await services.search.count(listing.counted(kind))
     headers["X-Total-Count"] = str(total)
     if next_token is not None:
         headers["Link"] = f'<{_next_address(request, next_token)}>; rel="next"'

@@ -299,6 +299,8 @@ class AssetQuery:
         limit: 1 to 200.
         page_token: Of the previous page with the same filter and sort.
         timeout_seconds: MongoDB's ``maxTimeMS``.
+        count_at_most: Where to stop counting, for counting is the one thing about a
+            list that takes the longer the more there is; ``None`` to count all.
     """
 
     asker: Asker
@@ -320,6 +322,7 @@ class AssetQuery:
     skip: int = 0
     page_token: str | None = None
     timeout_seconds: float = 5.0
+    count_at_most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,10 +70,12 @@ class FakeAssetRepository(Failing):
         )
         start = _offset(query.page_token) + query.skip
         end = start + query.limit
+        most = len(found) if query.count_at_most is None else query.count_at_most
         return Page(
             items=tuple(found[start:end]),
-            total=len(found),
+            total=min(len(found), most),
             next_token=f"o{end}" if end < len(found) else None,
+            is_total_exact=len(found) <= most,
         )
 
     def find(self, asset_id: str) -> tuple[FoundAsset, ...]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pymongo.database import Database
@@ -63,9 +64,16 @@ class MongoAssetRepository:
                 return self._read(query, wanted | _word_scan(query.words))
 
     def _read(self, query: AssetQuery, wanted: Record) -> Page[AssetView]:
-        total = self._assets.count_documents(wanted, maxTimeMS=_limit_ms(query))
+        limits: Record = {"maxTimeMS": _limit_ms(query)}
+        most = query.count_at_most
+        if most is not None:
+            limits["limit"] = most + 1
+        total = self._assets.count_documents(wanted, **limits)
         read = self._by_score if "$text" in wanted else self._by_field
-        return read(query, wanted, total)
+        page = read(query, wanted, total)
+        if most is not None and total > most:
+            return replace(page, total=most, is_total_exact=False)
+        return page
 
     def find(self, asset_id: str) -> tuple[FoundAsset, ...]:
         """See ``AssetRepository.find``."""

@@ -47,6 +47,20 @@ def every_page(assets: AssetRepository, query: AssetQuery) -> list[str]:
         query = replace(query, page_token=page.next_token)
 
 
+def test_counting_stops_where_it_is_told_to(
+    assets: AssetRepository, kept: RowRepository
+) -> None:
+    kept.replace([row(f"a{n}") for n in range(5)])
+    query = AssetQuery(USER, limit=2)
+
+    stopped = assets.page(replace(query, count_at_most=4))
+    reached = assets.page(replace(query, count_at_most=5))
+
+    assert (stopped.total, stopped.is_total_exact) == (4, False)
+    assert (reached.total, reached.is_total_exact) == (5, True)
+    assert stopped.items == reached.items == assets.page(query).items
+
+
 def test_a_row_is_read_as_written(database: Mongo, kept: RowRepository) -> None:
     written = row("a", root={"sub": MaxKey()}, tags=["x"], keys=("k",), words="w")
 

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from api.queries import COUNTED_BY_MONGO
 from catalog.access import Scope
 from catalog.errors import DependencyUnavailableError
 from catalog.models.asset import AssetType
@@ -128,6 +129,23 @@ def test_pages_follow_one_another_without_overlap(
         address = answer.links["next"]["url"] if "next" in answer.links else None
 
     assert seen == ["l5", "l4", "l3", "l2", "l1"]
+
+
+def test_the_engine_counts_long_lists(client: TestClient, parts: FakeParts) -> None:
+    loras = [view(f"l{n}", tags=["x"]) for n in range(COUNTED_BY_MONGO + 1)]
+    parts.assets.rows[:] = FakeAssetRepository(*loras).rows
+    parts.search.answer = SearchAnswer(found=1_000_001, hits=())
+
+    answer = client.get("/api/loras?userId=user123&tag=x&limit=2")
+
+    assert [one["loraId"] for one in answer.json()] == ["l0", "l1"]
+    assert answer.headers["x-total-count"] == "1000001"
+    (asked,) = parts.search.queries
+    assert (asked.types, asked.tags, asked.scope) == (
+        (AssetType.LORA,),
+        ("x",),
+        Scope.OWN,
+    )
 
 
 def test_every_parameter_reaches_the_record(
