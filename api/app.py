@@ -18,6 +18,7 @@ from api.routers import (
     admin_letters,
     assets,
     downloads,
+    editing,
     files,
     health,
     index,
@@ -38,6 +39,8 @@ _ROUTERS = (
     submissions.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
+    editing.router,
+    editing.trash,
     why.router,
     suggest.router,
     downloads.router,

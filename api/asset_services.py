@@ -13,6 +13,7 @@ from catalog.graph import Catalog
 from catalog.models.ids import ObjectKey
 from catalog.services.assets import AssetService
 from catalog.services.downloads import DownloadService
+from catalog.services.editing import EditService
 from catalog.services.engine_guard import EngineGuard
 from catalog.services.files import FileService
 from catalog.services.index_monitor import IndexMonitor
@@ -35,6 +36,7 @@ class AssetServices:
     files: FileService
     pictures: PictureService
     why: WhyService
+    editing: EditService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -69,6 +71,15 @@ def build_services(catalog: Catalog) -> AssetServices:
             dead_letters=catalog.dead_letters,
             generations=catalog.generations,
             parse_url=catalog.store.parse_url,
+        ),
+        editing=EditService(
+            service=assets,
+            assets=catalog.assets,
+            records=catalog.records,
+            annotations=catalog.annotations,
+            trash=catalog.trash,
+            parse_url=catalog.store.parse_url,
+            clock=catalog.clock,
         ),
         path=lru_cache(_KEPT_LINKS)(path),
     )

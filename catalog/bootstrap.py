@@ -81,6 +81,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
     key = engine_key.get_secret_value()
     client = connect(mongo_uri, app_name=f"asset-catalog-{process}")
     database = client[settings.mongo_db]
+    assets = MongoAssetRepository(database)
 
     def close() -> None:
         client.close()
@@ -94,7 +95,8 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         jobs=MongoJobRepository(database),
         submissions=MongoSubmissionRepository(database),
         queue=MongoQueueRepository(database),
-        assets=MongoAssetRepository(database),
+        assets=assets,
+        trash=assets,
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),

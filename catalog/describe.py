@@ -241,6 +241,21 @@ class _Describer:
             file=said.facts,
         )
 
+    def _person_of(self, type_: AssetType, identifier: AssetId) -> Annotated:
+        """Tell what a person says of one asset of the job."""
+        notes = self.bundle.annotations
+        of_job, of_asset = notes.get(self.job.job_id), notes.get(identifier)
+        if type_ is AssetType.DATASET:
+            # Publishing or throwing away a LoRA must not do so with its training
+            # images: these are other files, and often of people.
+            if of_job is not None:
+                of_job = of_job.evolve(
+                    is_public=None, shared_with=None, trashed_at=None
+                )
+        elif type_ in _BEARS_JOB_ID or of_asset is None:
+            return self.person
+        return annotated(self.job.metadata, (of_job, of_asset))
+
     def _dataset(self) -> Asset | None:
         try:
             _, prefix = keys.job_prefixes(
@@ -294,11 +309,7 @@ class _Describer:
         **facts: object,
     ) -> Asset:
         job = self.job
-        person = self.person
-        if type_ not in _BEARS_JOB_ID and identifier in self.bundle.annotations:
-            of_job = self.bundle.annotations.get(job.job_id)
-            of_asset = self.bundle.annotations[identifier]
-            person = annotated(job.metadata, (of_job, of_asset))
+        person = self._person_of(type_, identifier)
         document: DocumentId = document_id(type_, identifier)
         return Asset(
             document_id=document,

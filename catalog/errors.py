@@ -46,6 +46,16 @@ class ConflictError(CatalogError):
     code = "conflict"
 
 
+class PreconditionFailedError(ConflictError):
+    """What is to be changed has changed since the caller read it."""
+
+    code = "precondition_failed"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("It has changed since; read it again and send its new ETag.")
+
+
 class AlreadyExistsError(ConflictError):
     """Something of this name exists already."""
 

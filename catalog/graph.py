@@ -9,8 +9,8 @@ from typing import Any
 
 from catalog.clock import Clock
 from catalog.config import Settings
+from catalog.repositories.annotations import AnnotationRepository, TrashReader
 from catalog.repositories.base import (
-    AnnotationRepository,
     AssetRepository,
     JobFeed,
     JobRepository,
@@ -55,6 +55,7 @@ class Catalog:
     extractions: ExtractionRepository
     object_work: ObjectWorkRepository
     annotations: AnnotationRepository
+    trash: TrashReader
     records: RecordReader
     job_feed: JobFeed
     feed: ChangeFeed

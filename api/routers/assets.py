@@ -1,5 +1,6 @@
 """``/api/assets/…`` and its short forms: lists by type, and one asset."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -20,7 +21,9 @@ from api.queries import ASSET_ID, Listing, ListingDep, next_page_token
 from api.responses import JsonResponse
 from api.schemas.assets import Asset, AssetsOfJob, Dataset, Image, Lora, Transcript
 from api.schemas.problems import problems
-from catalog.models.asset import AssetType
+from catalog.access import Asker
+from catalog.models.asset import AssetType, AssetView
+from catalog.services.editing import edit_tag
 
 NEWEST_USERS = 10
 """Assets made with one that its page names; a search finds the others."""
@@ -159,9 +162,22 @@ def read_asset(
 ) -> JsonResponse:
     """Everything about one asset: its list shape, all versions, files and links.
 
+    The `ETag` names the state of what people change (`PATCH`), for `If-Match`.
+
     The id of a job with several images answers `{"jobId": …, "assets": […]}`.
     """
     views = services.assets.find(asker, asset_id)
+    return answer_assets(asker, views, services, link, index_reached(request))
+
+
+def answer_assets(
+    asker: Asker,
+    views: Sequence[AssetView],
+    services: AssetServices,
+    link: Linker,
+    reached: bool | None = None,  # noqa: FBT001  (as ``index_reached`` tells it)
+) -> JsonResponse:
+    """Tell everything about an asset, or about all images of a job."""
     wires = [
         presenters.in_full(
             view,
@@ -176,7 +192,6 @@ def read_asset(
     facts = wires[0]
     if len(wires) > 1:
         facts = {"jobId": views[0]["jobId"], "assets": wires}
-    reached = index_reached(request)
     if reached is not None:
         facts["index"] = {"reached": reached}
-    return JsonResponse(facts)
+    return JsonResponse(facts, headers={"ETag": edit_tag(views)})

@@ -1,13 +1,13 @@
 """Submitting jobs, and ending or repeating those that were submitted."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Header, Path
 
 from api.bodies import Body, BodyDep, json_object, validated
-from api.dependencies import AskerDep, CatalogDep
+from api.dependencies import CatalogDep, WriterDep
 from api.responses import JsonResponse
 from api.schemas.problems import problems
 from api.schemas.submissions import (
@@ -19,6 +19,7 @@ from api.schemas.submissions import (
     WhoAsks,
     documented,
 )
+from api.writers import named_asker, named_user
 from catalog.access import Asker
 from catalog.errors import InvalidRequestError
 from catalog.models.generation import ImageGeneration, LoraTraining, Transcription
@@ -75,7 +76,7 @@ _JOB_ID = "The job's id."
 def train_lora(
     service: SubmissionDep,
     catalog: CatalogDep,
-    asker: AskerDep,
+    asker: WriterDep,
     body: BodyDep,
     key: KeyParam = None,
 ) -> JsonResponse:
@@ -100,7 +101,7 @@ def train_lora(
 def generate_images(
     service: SubmissionDep,
     catalog: CatalogDep,
-    asker: AskerDep,
+    asker: WriterDep,
     body: BodyDep,
     key: KeyParam = None,
 ) -> JsonResponse:
@@ -125,7 +126,7 @@ def generate_images(
 def transcribe(
     service: SubmissionDep,
     catalog: CatalogDep,
-    asker: AskerDep,
+    asker: WriterDep,
     body: BodyDep,
     key: KeyParam = None,
 ) -> JsonResponse:
@@ -148,7 +149,7 @@ def transcribe(
 def cancel_job(
     service: SubmissionDep,
     catalog: CatalogDep,
-    asker: AskerDep,
+    asker: WriterDep,
     body: BodyDep,
     job_id: Annotated[str, Path(alias="jobId", description=_JOB_ID)],
 ) -> JsonResponse:
@@ -171,7 +172,7 @@ def cancel_job(
 def retry_job(
     service: SubmissionDep,
     catalog: CatalogDep,
-    asker: AskerDep,
+    asker: WriterDep,
     body: BodyDep,
     job_id: Annotated[str, Path(alias="jobId", description=_JOB_ID)],
     key: KeyParam = None,
@@ -194,7 +195,7 @@ def retry_job(
 def make_version(
     service: SubmissionDep,
     catalog: CatalogDep,
-    asker: AskerDep,
+    asker: WriterDep,
     body: BodyDep,
     job_id: Annotated[str, Path(alias="jobId", description=_JOB_ID)],
     key: KeyParam = None,
@@ -212,7 +213,7 @@ def _read(
 ) -> tuple[UserId, Request]:
     """Take a request apart: whose job it is, and what is asked for."""
     data = json_object(body)
-    user_id = _named(asker, data)
+    user_id = named_user(asker, data)
     if user_id is None:
         raise InvalidRequestError("userId", "Say whose job it is: send `userId`.")
     return user_id, validated(model, data, source=source)
@@ -223,22 +224,9 @@ def _asker(asker: Asker, body: Body) -> Asker:
     if not body.content:
         return asker
     data = json_object(body)
-    user_id = _named(asker, data)
+    asked = named_asker(asker, data, has_token=body.has_token)
     validated(WhoAsks, data, source="body")
-    # Without a token it is the body that tells who asks, and no machine's owner.
-    is_admin = asker.sees_everything and (body.has_token or user_id is None)
-    return Asker(user_id, sees_everything=is_admin)
-
-
-def _named(asker: Asker, data: dict[str, Any]) -> UserId | None:
-    """Take ``userId`` out of a body; it must not contradict the address."""
-    who = validated(WhoAsks, {k: data.pop(k) for k in ("userId",) if k in data})
-    if who.user_id is None:
-        return asker.user_id
-    if asker.user_id is not None and who.user_id != asker.user_id:
-        problem = "The body names another userId than the address; send one of them."
-        raise InvalidRequestError("userId", problem)
-    return UserId(who.user_id)
+    return asked
 
 
 def _accepted(receipt: Receipt, catalog: CatalogDep) -> JsonResponse:

@@ -56,6 +56,12 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
         "This Idempotency-Key was used for another request; choose a new one.",
         None,
     ),
+    412: (
+        "It has changed since the caller read it.",
+        "precondition_failed",
+        "It has changed since; read it again and send its new ETag.",
+        None,
+    ),
     413: (
         "The body is too large.",
         "body_too_large",
@@ -108,6 +114,7 @@ _TITLES = {
     403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
+    412: "Precondition Failed",
     413: "Request Entity Too Large",
     415: "Unsupported Media Type",
     416: "Requested Range Not Satisfiable",

@@ -211,6 +211,7 @@ class AssetView(TypedDict):
     keywords: NotRequired[list[str]]
     tagSuggestions: NotRequired[list[str]]
     extraction: NotRequired[list[str]]
+    trashedAt: NotRequired[str]
     missing: NotRequired[bool]
     problems: NotRequired[list[str]]
 

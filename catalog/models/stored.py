@@ -80,9 +80,11 @@ class Annotation(Model):
     """What a person changed on a job or an asset; ``None`` means: not changed.
 
     ``target`` is an assetId or a jobId. Image beats job beats the job's metadata.
+    ``revision`` counts the times that it was saved, from 1; 0 was never saved by us.
     """
 
     target: str
+    revision: int = 0
     name: str | None = None
     description: str | None = None
     is_public: bool | None = None

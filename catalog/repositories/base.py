@@ -270,14 +270,6 @@ class ObjectRepository(Protocol):
         ...
 
 
-class AnnotationRepository(Protocol):
-    """Records of ``annotations``; edited by people from a later issue on."""
-
-    def find(self, targets: Iterable[str]) -> Mapping[str, Annotation]:
-        """Read by target (assetId or jobId)."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class AssetQuery:
     """A plain list of assets: exact filters, no words, no facets.

@@ -48,6 +48,8 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
         view["sizeBytes"] = asset.size_bytes
     if asset.thumbnail_key is not None:
         view["thumbnail"] = asset.thumbnail_key
+    if asset.trashed_at is not None:
+        view["trashedAt"] = iso_time(asset.trashed_at)
     if asset.is_missing:
         view["missing"] = True
     if asset.problems:

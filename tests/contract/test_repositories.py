@@ -16,9 +16,9 @@ from bson.objectid import ObjectId
 
 from catalog.errors import AlreadyExistsError, ConflictError, InvalidQueryError
 from catalog.models.ids import JobId, ObjectKey
-from catalog.models.stored import Extraction, ObjectState, StoredObject
+from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
+from catalog.repositories.annotations import AnnotationRepository
 from catalog.repositories.base import (
-    AnnotationRepository,
     JobQuery,
     JobRepository,
     ObjectRepository,
@@ -395,6 +395,30 @@ def test_annotations_are_read_by_target_junk_left_out(database: Mongo) -> None:
     assert found["job-1"].is_public is None
     assert found["job-2"].shared_with == ("user456",)
     assert found["job-2"].trashed_at == NOW
+
+
+def test_an_annotation_is_saved_in_place_of_the_state_it_was_made_from(
+    database: Mongo,
+) -> None:
+    annotations: AnnotationRepository = MongoAnnotationRepository(database)
+    database["annotations"].insert_one({"_id": "job-1", "name": "old", "stars": 5})
+    (read,) = annotations.find(["job-1"]).values()
+
+    saved = annotations.save(
+        read.evolve(name=None, tags_added=("a",), is_public=False, trashed_at=NOW)
+    )
+    new = annotations.save(Annotation(target="job-2", description="d"))
+
+    assert annotations.find(["job-1", "job-2"]) == {"job-1": saved, "job-2": new}
+    assert (saved.revision, saved.name, new.revision) == (1, None, 1)
+    assert database["annotations"].find_one({"_id": "job-1"})["stars"] == 5
+    again = annotations.save(saved.evolve(trashed_at=None, tags_added=()))
+    assert again.revision == 2
+    assert "trashedAt" not in database["annotations"].find_one({"_id": "job-1"})
+    for stale in (read, saved, Annotation(target="job-2", name="x")):
+        with pytest.raises(ConflictError):
+            annotations.save(stale)
+    assert annotations.find(["job-1"]) == {"job-1": again}
 
 
 def generation(cluster_time: int, **fields: Any) -> Generation:  # noqa: ANN401

@@ -32,9 +32,14 @@ class Answer:
 
 
 def fetch(
-    url: str, headers: dict[str, str] | None = None, data: bytes | None = None
+    url: str,
+    headers: dict[str, str] | None = None,
+    data: bytes | None = None,
+    method: str | None = None,
 ) -> Answer:
-    request = urllib.request.Request(url, data=data, headers=headers or {})
+    request = urllib.request.Request(
+        url, data=data, headers=headers or {}, method=method
+    )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
             lowered = {k.lower(): v for k, v in answer.headers.items()}
@@ -85,6 +90,18 @@ class Stack:
     def post(self, path: str, body: dict[str, Any]) -> Answer:
         headers = {"Content-Type": "application/json"}
         return fetch(self.api + path, headers, json.dumps(body).encode())
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send any request; a body goes as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        kind = {} if body is None else {"Content-Type": "application/json"}
+        return fetch(self.api + path, kind | dict(headers or {}), data, method=method)
 
     def put_file(self, key: str, content: bytes) -> None:
         path = self.storage / key

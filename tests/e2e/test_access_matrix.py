@@ -91,6 +91,11 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ),
     ("get", "/api/suggest"): Listed({"q": "zebra", "limit": "20"}, counted=None),
     ("get", "/api/assets/{assetId}"): ById(),
+    # Without a body nothing is changed.
+    ("patch", "/api/assets/{assetId}"): Silent(frozenset({404, 415})),
+    ("delete", "/api/assets/{assetId}"): Silent(frozenset({404})),
+    ("post", "/api/assets/{assetId}/restore"): Silent(frozenset({404})),
+    ("get", "/api/trash"): Silent(),
     ("get", "/api/assets/{assetId}/why"): ById(),
     ("get", "/api/assets/{assetId}/download"): ById(),
     ("get", "/api/assets/{assetId}/thumbnail"): ById(("image",)),

@@ -7,7 +7,7 @@ from typing import Any, cast
 from catalog.access import Asker, Scope, access_keys, visible_keys
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetRow, AssetView
-from catalog.models.ids import AssetId, ObjectKey
+from catalog.models.ids import AssetId, ObjectKey, UserId
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.search.values import tag_key
@@ -83,6 +83,20 @@ class FakeAssetRepository(Failing):
         exact = [row for row in self.rows if row.view["assetId"] == asset_id]
         rows = exact or [row for row in self.rows if row.view["jobId"] == asset_id]
         return tuple(FoundAsset(row.view, row.acl, row.is_trashed) for row in rows)
+
+    def trashed(
+        self, owner: UserId | None, limit: int, page_token: str | None = None
+    ) -> Page[AssetView]:
+        self.check()
+        found = [
+            row.view
+            for row in self.rows
+            if row.is_trashed and owner in (None, row.view["userId"])
+        ]
+        start = _offset(page_token)
+        end = start + limit
+        token = f"o{end}" if end < len(found) else None
+        return Page(tuple(found[start:end]), len(found), token)
 
     def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
         self.check()

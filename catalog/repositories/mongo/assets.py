@@ -8,11 +8,11 @@ from typing import Any
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from catalog.access import Asker, Scope, mongo_filter
+from catalog.access import Asker, Scope, mongo_filter, owner_key
 from catalog.errors import InvalidQueryError
 from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetType, AssetView
-from catalog.models.ids import AssetId, ObjectKey
+from catalog.models.ids import AssetId, ObjectKey, UserId
 from catalog.models.page import Page
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.repositories.mongo.client import Record, translated
@@ -108,6 +108,32 @@ class MongoAssetRepository:
             rows = self._assets.find({"view.uses": asset_id}, {"view": 1, "acl": 1})
             newest = rows.sort("createdAt", -1).limit(limit)
             return tuple(_found(row) for row in newest)
+
+    def trashed(
+        self, owner: UserId | None, limit: int, page_token: str | None = None
+    ) -> Page[AssetView]:
+        """See ``TrashReader.trashed``."""
+        wanted: Record = {"trashedAt": {"$exists": True}}
+        if owner is not None:
+            wanted["ownerKey"] = owner_key(owner)
+        binding = fingerprint("trash", wanted)
+        listed = wanted
+        if page_token:
+            place = decode_token(page_token, binding)
+            keyset = place_filter("trashedAt", place, descending=True)
+            listed = {"$and": [wanted, keyset]}
+        with translated():
+            total = self._assets.count_documents(wanted)
+            found = list(
+                self._assets.find(listed, {"view": 1, "trashedAt": 1})
+                .sort([("trashedAt", -1), ("_id", -1)])
+                .limit(limit + 1)
+            )
+        token = None
+        if len(found) > limit:
+            last = found[limit - 1]
+            token = encode_token(Place(last["trashedAt"], last["_id"]), binding)
+        return Page(tuple(row["view"] for row in found[:limit]), total, token)
 
     def names_starting(
         self, asker: Asker, prefix: str, limit: int

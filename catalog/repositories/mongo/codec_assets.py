@@ -36,6 +36,7 @@ def record_from_row(row: AssetRow) -> Record:
         "keys": list(row.keys),
         **({"sources": list(row.sources)} if row.sources else {}),
         "words": row.words,
+        **({"trashedAt": view["trashedAt"]} if "trashedAt" in view else {}),
         "view": view,
         "docs": {
             "hash": row.document_hash,

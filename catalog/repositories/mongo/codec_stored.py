@@ -156,8 +156,10 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
     shared = None
     if raw.get("sharedWith") is not None:
         shared = tuple(UserId(user) for user in _texts(reader, raw, "sharedWith"))
+    revision = raw.get("revision")
     return Annotation(
         target=str(raw["_id"]),
+        revision=revision if isinstance(revision, int) and revision > 0 else 0,
         name=reader.text(raw, "name"),
         description=raw["description"]
         if isinstance(raw.get("description"), str)
@@ -168,6 +170,24 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
         tags_added=_texts(reader, raw, "tagsAdded"),
         tags_removed=_texts(reader, raw, "tagsRemoved"),
     )
+
+
+def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
+    """Write an annotation: the fields that are set, and those that are not."""
+    fields: Record = {
+        "revision": annotation.revision,
+        "name": annotation.name,
+        "description": annotation.description,
+        "isPublic": annotation.is_public,
+        "sharedWith": None
+        if annotation.shared_with is None
+        else list(annotation.shared_with),
+        "trashedAt": annotation.trashed_at,
+        "tagsAdded": list(annotation.tags_added) or None,
+        "tagsRemoved": list(annotation.tags_removed) or None,
+    }
+    written = {name: value for name, value in fields.items() if value is not None}
+    return written, dict.fromkeys(fields.keys() - written.keys(), "")
 
 
 def _texts(reader: Reader, raw: Mapping[str, Any], name: str) -> tuple[str, ...]:

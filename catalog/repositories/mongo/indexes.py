@@ -92,6 +92,18 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         (("ownerKey", _UP), ("tagKeys", _UP)),
         "who may see an owner's assets that bear a tag",
     ),
+    DatabaseIndex(
+        "assets",
+        (("ownerKey", _UP), ("trashedAt", _DOWN), ("_id", _DOWN)),
+        "an owner's trash, the last thrown away first",
+        {"partialFilterExpression": {"trashedAt": {"$exists": True}}},
+    ),
+    DatabaseIndex(
+        "assets",
+        (("trashedAt", _DOWN), ("_id", _DOWN)),
+        "everybody's trash",
+        {"partialFilterExpression": {"trashedAt": {"$exists": True}}},
+    ),
     DatabaseIndex("assets", (("keys", _UP),), "the assets that an object belongs to"),
     DatabaseIndex(
         "assets",

@@ -30,7 +30,7 @@ RECORDS = (
             "what a person changed on an asset or job: name, description, tags, "
             "rights; only the fields set. `_id` is the assetId or jobId"
         ),
-        "no process yet; read and projected when they are there",
+        "API",
         "the root",
     ),
     (
