@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api.errors import install_error_handlers
 from api.freshness import TokenMiddleware
+from api.membership import Memberships
 from api.metrics import ApiMetrics
 from api.middleware import RequestMiddleware
 from api.openapi import OTHER_PROBLEMS, TAGS, describe
@@ -17,6 +18,7 @@ from api.routers import (
     admin_index,
     admin_letters,
     assets,
+    collections,
     downloads,
     editing,
     files,
@@ -41,6 +43,8 @@ _ROUTERS = (
     assets.router,
     editing.router,
     editing.trash,
+    collections.router,
+    collections.one,
     why.router,
     suggest.router,
     downloads.router,
@@ -73,6 +77,7 @@ def create_app(catalog: Catalog) -> FastAPI:
     metrics = ApiMetrics()
     app.state.catalog = catalog
     app.state.metrics = metrics
+    app.state.memberships = Memberships(catalog.collections, catalog.clock)
     app.state.examiner = Examiner(catalog)
     app.state.streams = JobStreams(catalog.job_feed, catalog.clock, metrics)
     app.state.freshness = freshness = FreshnessService(

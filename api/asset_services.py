@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request
 
@@ -12,6 +13,7 @@ from api.presenters import Linker
 from catalog.graph import Catalog
 from catalog.models.ids import ObjectKey
 from catalog.services.assets import AssetService
+from catalog.services.collections import CollectionService
 from catalog.services.downloads import DownloadService
 from catalog.services.editing import EditService
 from catalog.services.engine_guard import EngineGuard
@@ -37,6 +39,7 @@ class AssetServices:
     pictures: PictureService
     why: WhyService
     editing: EditService
+    collections: CollectionService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -80,6 +83,9 @@ def build_services(catalog: Catalog) -> AssetServices:
             trash=catalog.trash,
             parse_url=catalog.store.parse_url,
             clock=catalog.clock,
+        ),
+        collections=CollectionService(
+            catalog.collections, assets, catalog.clock, new_id=lambda: uuid4().hex
         ),
         path=lru_cache(_KEPT_LINKS)(path),
     )

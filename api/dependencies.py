@@ -14,6 +14,7 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from api.membership import Memberships
 from catalog.access import MACHINE_OWNER, Asker, Scope
 from catalog.errors import UnauthenticatedError
 from catalog.graph import Catalog
@@ -83,7 +84,11 @@ async def get_asker(
     if settings.auth != "open":
         message = "Send `Authorization: Bearer <token>`."
         raise UnauthenticatedError(message)
-    return Asker(UserId(user_id)) if user_id else MACHINE_OWNER
+    if not user_id:
+        return MACHINE_OWNER
+    memberships: Memberships = request.app.state.memberships
+    is_fresh = "waitFor" in request.query_params
+    return await memberships.of(Asker(UserId(user_id)), is_fresh=is_fresh)
 
 
 AskerDep = Annotated[Asker, Depends(get_asker)]

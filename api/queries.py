@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Annotated, Literal
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Header, Path, Query
 
 from api.dependencies import (
     AskerDep,
@@ -35,6 +35,15 @@ ASSET_ID = (
 )
 
 AssetIdPath = Annotated[str, Path(alias="assetId", description=ASSET_ID)]
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=1000,
+        description="`ETag` that it must still have; else 412.",
+    ),
+]
 
 ListSort = Literal[
     "relevance",

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from typing_extensions import override
 
@@ -100,3 +102,10 @@ def _title(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Error"
+
+
+def next_link(request: Request, base: str, token: str) -> str:
+    """Write the ``Link`` header of a list that goes on."""
+    kept = [p for p in request.query_params.multi_items() if p[0] != "pageToken"]
+    query = urlencode([*kept, ("pageToken", token)])
+    return f'<{base}{request.url.path}?{query}>; rel="next"'

@@ -38,12 +38,17 @@ from api.freshness import (
 )
 from api.queries import OptionalOrderParam, is_descending
 from catalog.access import Asker, Scope
-from catalog.models.ids import AssetId
+from catalog.models.ids import AssetId, CollectionId
 from catalog.search.base import FACETS, SearchQuery
 from catalog.search.filters import EXACT_FILTERS, NUMBER_FILTERS, parse_range
 
 MAX_USES = 20
 """Assets in the filter ``uses``; each is looked up for the asker's rights."""
+
+MAX_COLLECTIONS = 50
+"""Likewise of the filter ``collection``."""
+
+NO_COLLECTION = "none"
 
 DEFAULT_FACETS = ("type", "tags", "model", "status")
 
@@ -141,6 +146,15 @@ class SearchParams(BaseModel):
             examples=["job-nov-28-002"],
         ),
     ] = ()
+    collection: Annotated[
+        CommaList,
+        Field(max_length=MAX_COLLECTIONS),
+        Query(
+            description="In any of these collections; `none` for what is in none of "
+            "its owner's.",
+            examples=["none"],
+        ),
+    ] = ()
     width: Annotated[_NumberText | None, _number("Pixels", "1024")] = None
     height: Annotated[_NumberText | None, _number("Pixels", "768..")] = None
     megapixels: Annotated[_NumberText | None, _number("Millions of pixels", "1..")] = (
@@ -229,6 +243,8 @@ async def read_search_query(request: Request) -> SearchQuery:
         languages=params.language,
         formats=params.file_format,
         uses=await _known_uses(request, asker, params.uses),
+        collections=await _known_collections(request, asker, params.collection),
+        in_no_collection=NO_COLLECTION in params.collection,
         exact=tuple(
             (name, values) for name, read in _EXACT if (values := read(params))
         ),
@@ -254,6 +270,17 @@ async def _known_uses(
     assets = (await get_services(request)).assets
     known = await run_in_threadpool(assets.known, asker, asked)
     return tuple(map(AssetId, known))
+
+
+async def _known_collections(
+    request: Request, asker: Asker, asked: tuple[str, ...]
+) -> tuple[CollectionId, ...] | None:
+    """Keep what the asker may know of: what others' collections have he is not told."""
+    named = tuple(one for one in asked if one != NO_COLLECTION)
+    if not named:
+        return None
+    collections = (await get_services(request)).collections
+    return await run_in_threadpool(collections.known, asker, named)
 
 
 def documented_parameters() -> list[dict[str, Any]]:

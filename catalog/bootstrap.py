@@ -18,6 +18,7 @@ from catalog.places import named_keys
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.client import connect, ping
+from catalog.repositories.mongo.collections import MongoCollectionRepository
 from catalog.repositories.mongo.dead_letters import MongoDeadLetterRepository
 from catalog.repositories.mongo.dump import dump, load
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
@@ -97,6 +98,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         queue=MongoQueueRepository(database),
         assets=assets,
         trash=assets,
+        collections=MongoCollectionRepository(database),
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),

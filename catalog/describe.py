@@ -323,6 +323,16 @@ class _Describer:
             is_public=person.is_public,
             shared_with=person.shared_with,
             trashed_at=person.trashed_at,
+            collections=tuple(
+                one.collection_id
+                for one in self.bundle.members
+                if one.asset_id == identifier
+            ),
+            own_collections=tuple(
+                one.collection_id
+                for one in self.bundle.members
+                if one.asset_id == identifier and one.owner == job.user_id
+            ),
             status=job.status,
             created_at=created_at or job.created_at or self._oldest(versions),
             updated_at=job.updated_at,

@@ -18,6 +18,7 @@ from catalog.repositories.base import (
     RecordReader,
     RowRepository,
 )
+from catalog.repositories.collections import CollectionRepository
 from catalog.repositories.extractions import ExtractionRepository
 from catalog.repositories.index_control import (
     LeaseRepository,
@@ -56,6 +57,7 @@ class Catalog:
     object_work: ObjectWorkRepository
     annotations: AnnotationRepository
     trash: TrashReader
+    collections: CollectionRepository
     records: RecordReader
     job_feed: JobFeed
     feed: ChangeFeed

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
@@ -12,13 +11,12 @@ from api.asset_services import (
     AssetServices,
     LinkerDep,
     ServicesDep,
-    base_address,
 )
 from api.dependencies import AskerDep
 from api.freshness import FRESH, index_reached
 from api.presenters import Linker
 from api.queries import ASSET_ID, Listing, ListingDep, next_page_token
-from api.responses import JsonResponse
+from api.responses import JsonResponse, next_link
 from api.schemas.assets import Asset, AssetsOfJob, Dataset, Image, Lora, Transcript
 from api.schemas.problems import problems
 from catalog.access import Asker
@@ -135,16 +133,10 @@ async def _list(
             total = await services.search.count(listing.counted(kind))
     headers["X-Total-Count"] = str(total)
     if next_token is not None:
-        headers["Link"] = f'<{_next_address(request, next_token)}>; rel="next"'
+        headers["Link"] = next_link(request, link.base, next_token)
     return JsonResponse(
         [presenters.in_list(view, link) for view in views], headers=headers
     )
-
-
-def _next_address(request: Request, token: str) -> str:
-    kept = [p for p in request.query_params.multi_items() if p[0] != "pageToken"]
-    query = urlencode([*kept, ("pageToken", token)])
-    return f"{base_address(request)}{request.url.path}?{query}"
 
 
 @router.get(

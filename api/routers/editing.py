@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 
 from api.asset_services import LinkerDep, ServicesDep
 from api.bodies import BodyDep, json_object, validated
 from api.dependencies import AskerDep, LimitParam, PageTokenParam, WriterDep
 from api.freshness import FRESH
 from api.presenters import Linker
-from api.queries import AssetIdPath
+from api.queries import AssetIdPath, IfMatch
 from api.responses import JsonResponse
 from api.routers.assets import answer_assets
 from api.schemas.assets import Asset, AssetsOfJob
 from api.schemas.editing import AssetEditBody, Trash, Trashed
 from api.schemas.problems import problems
+from api.schemas.submissions import documented
 from api.writers import named_asker
 from catalog.models.asset import AssetView
 from catalog.models.editing import AssetEdit
@@ -24,29 +25,13 @@ trash = APIRouter(prefix="/api/trash", tags=["assets"], dependencies=[FRESH])
 
 _PROBLEMS = problems(400, 401, 403, 404, 409, 412, 413, 415, 503)
 
-IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match",
-        max_length=1000,
-        description="`ETag` that the asset must still have; else 412.",
-    ),
-]
-
 
 @router.patch(
     "",
     summary="Change name, description, tags, publicity",
     response_model=Asset | AssetsOfJob,
     responses=_PROBLEMS,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": AssetEditBody.model_json_schema()}
-            },
-        }
-    },
+    openapi_extra=documented(AssetEditBody),
 )
 def edit_asset(
     asset_id: AssetIdPath,

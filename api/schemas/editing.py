@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from api.schemas.common import WireModel
 from api.schemas.submissions import UserIdField
@@ -26,6 +26,10 @@ class AssetEditBody(AssetEdit):
     )
 
     user_id: UserIdField | None = None
+
+
+BODIES: tuple[type[BaseModel], ...] = (AssetEditBody,)
+"""They document; ``api.bodies`` reads."""
 
 
 class TrashedAsset(WireModel):

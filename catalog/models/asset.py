@@ -9,7 +9,15 @@ from pydantic import AwareDatetime
 
 from catalog.models.base import Model
 from catalog.models.file_facts import NO_FILE_FACTS, FileFacts
-from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, RootKey, UserId
+from catalog.models.ids import (
+    AssetId,
+    CollectionId,
+    DocumentId,
+    JobId,
+    ObjectKey,
+    RootKey,
+    UserId,
+)
 from catalog.models.transcript import Segment
 
 
@@ -67,6 +75,7 @@ class Asset(Model):
     the job names). ``transcript_text`` and ``segments`` are empty except for
     transcripts. ``file`` is what the files say of themselves; where the job says
     nothing of prompt, seed, size and the like, these are the files', too.
+    ``own_collections`` are those of ``collections`` that are its owner's.
     ``source_key`` is the recording of a transcript, where it lies in our store.
     """
 
@@ -81,6 +90,8 @@ class Asset(Model):
     is_public: bool = False
     shared_with: tuple[UserId, ...] = ()
     trashed_at: AwareDatetime | None = None
+    collections: tuple[CollectionId, ...] = ()
+    own_collections: tuple[CollectionId, ...] = ()
     status: str
     created_at: AwareDatetime
     updated_at: AwareDatetime | None = None

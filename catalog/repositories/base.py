@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from catalog.access import Asker, Scope
 from catalog.errors import MalformedRecordError
 from catalog.models.asset import AssetRow, AssetType, AssetView
+from catalog.models.collection import Member
 from catalog.models.ids import AssetId, DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.page import Page
@@ -97,6 +98,7 @@ class RootBundle:
         facts: By key: what else was read, likewise, of each extractor the newest
             version; by extractor.
         rows: What the read model holds of this root now.
+        members: The memberships of its assets in collections.
     """
 
     root: RootId
@@ -110,6 +112,7 @@ class RootBundle:
     extractions: Mapping[ObjectKey, Extraction] = field(default_factory=dict)
     facts: Mapping[ObjectKey, tuple[Extraction, ...]] = field(default_factory=dict)
     rows: tuple[AssetRow, ...] = ()
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +378,10 @@ class AssetRepository(Protocol):
             The asset of this id; for a jobId that is not an asset's own id, all
             assets of the job; empty when there is none.
         """
+        ...
+
+    def named(self, asset_ids: Iterable[AssetId]) -> tuple[FoundAsset, ...]:
+        """Read the assets of these ids, in no particular order."""
         ...
 
     def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:

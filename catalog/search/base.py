@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from catalog.access import Asker, Scope
 from catalog.models.asset import AssetType, AssetView
-from catalog.models.ids import AssetId, DocumentId, RootKey
+from catalog.models.ids import AssetId, CollectionId, DocumentId, RootKey
 
 # --- reading -----------------------------------------------------------------------
 
@@ -47,6 +47,9 @@ class SearchQuery:
         speakers: Any of.
         languages: Any of.
         formats: Any of.
+        collections: In any of these; empty when none of those that were named is one
+            that the asker may know of.
+        in_no_collection: In none of its owner's collections.
         uses: Made with any of these; empty when none of those that were named is one
             that the asker may know of (then nothing is found); ``None`` for all.
         exact: Any of the values, for each filter of ``EXACT_FILTERS`` that is named.
@@ -74,6 +77,8 @@ class SearchQuery:
     languages: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
     uses: tuple[AssetId, ...] | None = None
+    collections: tuple[CollectionId, ...] | None = None
+    in_no_collection: bool = False
     exact: tuple[tuple[str, tuple[str, ...]], ...] = ()
     ranges: tuple[NumberRange, ...] = ()
     since: datetime | None = None
@@ -107,6 +112,7 @@ FACETS = (
     "month",
     "size",
     "visibility",
+    "inCollection",
     "indexError",
 )
 """Facets that a search can count, by their names on the wire."""

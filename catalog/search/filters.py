@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from catalog.access import search_filter
+from catalog.access import collection_key, search_filter
 from catalog.errors import InvalidQueryError
 from catalog.identity import use_key
 from catalog.search.base import NumberRange, SearchQuery
@@ -127,6 +127,7 @@ _WIRE_NAMES = {
     "tags": "tagsAny",
     "all": "tags",
     "none": "tagsNone",
+    "inCollection": "collection",
     "since": "from",
     "until": "to",
 }
@@ -171,9 +172,7 @@ def clauses_of(query: SearchQuery) -> dict[str, str]:
     ):
         if values:
             clauses[facet] = f"({field}:=[{','.join(_keys(facet, values))}])"
-    if query.uses is not None:
-        made_with = ",".join(map(use_key, query.uses)) or _NO_ASSET
-        clauses["uses"] = f"(uses:=[{made_with}])"
+    clauses |= _clauses_of_relations(query)
     for limits in query.ranges:
         clauses[limits.name] = _within(limits)
     clauses |= _tag_clauses(query)
@@ -184,6 +183,19 @@ def clauses_of(query: SearchQuery) -> dict[str, str]:
     if sum(clause.count("(") for clause in clauses.values()) > MAX_ALL_CLAUSES:
         problem = f"With the other filters these are more than {MAX_ALL_CLAUSES}."
         raise InvalidQueryError("tags", problem)
+    return clauses
+
+
+def _clauses_of_relations(query: SearchQuery) -> dict[str, str]:
+    clauses: dict[str, str] = {}
+    if query.uses is not None:
+        made_with = ",".join(map(use_key, query.uses)) or _NO_ASSET
+        clauses["uses"] = f"(uses:=[{made_with}])"
+    if query.collections is not None:
+        members = ",".join(map(collection_key, query.collections)) or _NO_ASSET
+        clauses["collection"] = f"(collections:=[{members}])"
+    if query.in_no_collection:
+        clauses["inCollection"] = "(filed:=none)"
     return clauses
 
 

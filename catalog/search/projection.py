@@ -16,11 +16,11 @@ from typing import Any
 
 import orjson
 
-from catalog.access import access_keys, owner_key
+from catalog.access import access_keys, collection_key, owner_key
 from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetRow, AssetView
 from catalog.models.file_facts import NO_FILE_FACTS
-from catalog.models.ids import ObjectKey, RootKey, UserId
+from catalog.models.ids import CollectionId, ObjectKey, RootKey, UserId
 from catalog.models.transcript import Segment
 from catalog.search.base import Document
 from catalog.search.file_fields import file_fields, file_names
@@ -69,8 +69,17 @@ def _acl(
     owner: UserId,
     is_public: bool,  # noqa: FBT001  (a cache key)
     shared_with: tuple[UserId, ...],
+    collections: tuple[CollectionId, ...],
 ) -> tuple[str, ...]:
-    return access_keys(owner, is_public=is_public, shared_with=shared_with)
+    return access_keys(
+        owner, is_public=is_public, shared_with=shared_with, collections=collections
+    )
+
+
+def _acl_of(asset: Asset) -> tuple[str, ...]:
+    return _acl(
+        asset.user_id, asset.is_public, asset.shared_with, asset.own_collections
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +142,16 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
         "month": created_at.year * 100 + created_at.month,
         "visibility": _visibility(asset),
         "owner": _owner_key(asset.user_id),
-        "acl": _acl(asset.user_id, asset.is_public, asset.shared_with),
+        "acl": _acl_of(asset),
+        "filed": "some" if asset.own_collections else "none",
         "created_at": _seconds(created_at),
         "name_sort": sort_name(name),
         "_bucket": bucket_of(root_key),
         "view": view,
     }
     _add_texts(document, asset, name)
+    if asset.collections:
+        document["collections"] = list(map(collection_key, asset.collections))
     if asset.tags:
         document["tags"] = [clean(tag) for tag in asset.tags]
         document["tag_keys"] = list(dict.fromkeys(tag_key(tag) for tag in asset.tags))
@@ -341,7 +353,8 @@ def minimal_document(
         "month": created_at.year * 100 + created_at.month,
         "visibility": _visibility(asset),
         "owner": _owner_key(asset.user_id),
-        "acl": _acl(asset.user_id, asset.is_public, asset.shared_with),
+        "acl": _acl_of(asset),
+        "filed": "some" if asset.own_collections else "none",
         "created_at": _seconds(created_at),
         "index_error": cause_of(error),
         "_bucket": bucket_of(root_key),
@@ -396,9 +409,7 @@ def row_of(
         completed_at=asset.completed_at,
         updated_at=asset.updated_at,
         sort_name=sort_name(asset.name),
-        acl=()
-        if is_trashed
-        else _acl(asset.user_id, asset.is_public, asset.shared_with),
+        acl=() if is_trashed else _acl_of(asset),
         owner_key=_owner_key(asset.user_id),
         tag_keys=tuple(dict.fromkeys(tag_key(tag) for tag in asset.tags)),
         keys=_object_keys(asset),

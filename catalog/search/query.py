@@ -51,6 +51,7 @@ FACET_FIELDS: Mapping[str, str] = {
     "month": "month",
     "size": "size_bucket",
     "visibility": "visibility",
+    "inCollection": "filed",
     "indexError": "index_error",
 }
 """Facets by their names on the wire (``FACETS``) and the fields that they count."""

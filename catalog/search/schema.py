@@ -92,6 +92,8 @@ _ASSETS = (
     Field("visibility", "string", facet=True),
     Field("owner", "string", facet=True),
     Field("acl", "string[]"),
+    Field("collections", "string[]", optional=True),
+    Field("filed", "string", facet=True),
     Field("uses", "string[]", optional=True),
     Field("index_error", "string", facet=True, optional=True),
     Field("created_at", "int64"),

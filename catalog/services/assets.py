@@ -1,6 +1,6 @@
 """Reading assets: plain lists and single ones, always for someone who asks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from catalog.access import Asker, Scope, may_edit, may_see
 from catalog.errors import ForbiddenError, NotFoundError
@@ -64,6 +64,20 @@ class AssetService:
             message = "You may see this asset, but not change it; ask its owner."
             raise ForbiddenError(message)
         return views
+
+    def visible(
+        self, asker: Asker, targets: Sequence[AssetId]
+    ) -> tuple[AssetView, ...]:
+        """Read those of some assets that the asker may see, in order.
+
+        Raises:
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        found = {one.view["assetId"]: one for one in self._assets.named(targets)}
+        there = (found[target] for target in targets if target in found)
+        return tuple(
+            one.view for one in there if not one.is_trashed and may_see(asker, one.acl)
+        )
 
     def known(self, asker: Asker, targets: Iterable[str]) -> tuple[str, ...]:
         """Keep those assetIds that the asker may know of, in order.

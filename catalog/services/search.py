@@ -200,6 +200,8 @@ class SearchService:
         needs_index = {
             "the filter language": bool(query.languages),
             "the filter format": bool(query.formats),
+            "the filter collection": query.collections is not None
+            or query.in_no_collection,
             **{f"the filter {name}": bool(values) for name, values in query.exact},
             **{f"the filter {limits.name}": True for limits in query.ranges},
             "a search for exclusions alone": not (words.is_all or words.has_positive),

@@ -11,7 +11,7 @@ from tests.e2e.stack import BUCKET_URL, Answer, Stack, eventually
 Gateway = Database[dict[str, Any]]
 
 
-def _images(stack: Stack, gateway: Gateway, user: str, count: int = 2) -> str:
+def write_images(stack: Stack, gateway: Gateway, user: str, count: int = 2) -> str:
     job_id = str(uuid4())
     prefix = f"generated-images/{user}/{job_id}"
     for number in range(1, count + 1):
@@ -56,7 +56,7 @@ def test_an_edit_is_found_with_its_token_and_survives_the_gateway(
     stack: Stack, gateway: Gateway
 ) -> None:
     user = f"editor-{uuid4()}"
-    job_id = _images(stack, gateway, user)
+    job_id = write_images(stack, gateway, user)
     path = f"/api/assets/{job_id}-2"
     before = stack.get(path, userId=user)
     assert before.status == 200
@@ -91,7 +91,7 @@ def test_what_is_thrown_away_is_not_found_and_restored_it_is_found_again(
     stack: Stack, gateway: Gateway
 ) -> None:
     user = f"thrower-{uuid4()}"
-    job_id = _images(stack, gateway, user)
+    job_id = write_images(stack, gateway, user)
     path = f"/api/assets/{job_id}-1"
 
     gone = stack.send("DELETE", f"{path}?userId={user}")
@@ -117,7 +117,7 @@ def test_what_is_thrown_away_is_not_found_and_restored_it_is_found_again(
 
 def test_what_cannot_be_used_is_refused_by_name(stack: Stack, gateway: Gateway) -> None:
     user = f"sloppy-{uuid4()}"
-    job_id = _images(stack, gateway, user, 1)
+    job_id = write_images(stack, gateway, user, 1)
     path = f"/api/assets/{job_id}-1"
     refused: dict[str, dict[str, Any]] = {
         "tags": {"tags": ["x"] * 201},

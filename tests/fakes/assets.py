@@ -1,5 +1,6 @@
 """The read model ``assets`` in memory."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -83,6 +84,15 @@ class FakeAssetRepository(Failing):
         exact = [row for row in self.rows if row.view["assetId"] == asset_id]
         rows = exact or [row for row in self.rows if row.view["jobId"] == asset_id]
         return tuple(FoundAsset(row.view, row.acl, row.is_trashed) for row in rows)
+
+    def named(self, asset_ids: Iterable[AssetId]) -> tuple[FoundAsset, ...]:
+        self.check()
+        wanted = set(asset_ids)
+        return tuple(
+            FoundAsset(row.view, row.acl, row.is_trashed)
+            for row in self.rows
+            if row.view["assetId"] in wanted
+        )
 
     def trashed(
         self, owner: UserId | None, limit: int, page_token: str | None = None

@@ -21,6 +21,7 @@ from tests.fakes.administered import (
     FakeScheduleRepository,
 )
 from tests.fakes.assets import FakeAssetRepository
+from tests.fakes.collections import FakeCollectionRepository
 from tests.fakes.failing import Failing
 from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
 from tests.fakes.object_work import FakeObjectWork
@@ -109,6 +110,9 @@ class FakeParts:
     submissions: FakeSubmissionRepository = field(init=False)
     job_feed: FakeJobFeed = field(default_factory=FakeJobFeed)
     assets: FakeAssetRepository = field(default_factory=FakeAssetRepository)
+    collections: FakeCollectionRepository = field(
+        default_factory=FakeCollectionRepository
+    )
     object_work: FakeObjectWork = field(default_factory=FakeObjectWork)
     search: FakeSearchReader = field(default_factory=FakeSearchReader)
     store: FakeStore = field(default_factory=FakeStore)
@@ -147,6 +151,7 @@ class FakeParts:
             jobs=self.jobs,
             submissions=self.submissions,
             assets=self.assets,
+            collections=self.collections,
             job_feed=self.job_feed,
             object_work=self.object_work,  # type: ignore[arg-type]  # read only here
             feed=self.feed,  # type: ignore[arg-type]  # the API asks its time only

@@ -92,6 +92,15 @@ class MongoAssetRepository:
         chosen = own or of_job or rows
         return tuple(_found(row) for row in sorted(chosen, key=_order_in_job))
 
+    def named(self, asset_ids: Iterable[AssetId]) -> tuple[FoundAsset, ...]:
+        """See ``AssetRepository.named``."""
+        wanted = [one for one in asset_ids if is_text_storable(one)]
+        with translated():
+            rows = self._assets.find(
+                {"assetId": {"$in": wanted}}, {"view": 1, "acl": 1}
+            )
+            return tuple(_found(row) for row in rows)
+
     def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
         """See ``AssetRepository.holding``."""
         if not is_text_storable(key):

@@ -20,7 +20,7 @@ from catalog.errors import DependencyUnavailableError, HistoryLostError
 from catalog.repositories.index_state import Change, ChangeKind, FeedPosition
 from catalog.repositories.mongo.client import DEPENDENCY, Record, as_integer, translated
 
-WATCHED = ("jobs", "annotations", "objects", "extractions")
+WATCHED = ("jobs", "annotations", "objects", "extractions", "collection_members")
 
 PIPELINE: list[Record] = [
     {

@@ -127,6 +127,33 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         {"partialFilterExpression": {"view.uses": {"$exists": True}}},
         is_late=True,
     ),
+    DatabaseIndex(
+        "collections",
+        (("userId", _UP), ("updatedAt", _DOWN), ("_id", _DOWN)),
+        "a user's collections, the last changed first",
+    ),
+    DatabaseIndex(
+        "collections",
+        (("grantees", _UP), ("updatedAt", _DOWN), ("_id", _DOWN)),
+        "collections that are shared with somebody",
+    ),
+    DatabaseIndex("collections", (("parentId", _UP),), "what lies within one"),
+    DatabaseIndex(
+        "collection_members",
+        (("collectionId", _UP), ("isLive", _UP), ("position", _UP), ("_id", _UP)),
+        "what a collection has, in order",
+    ),
+    DatabaseIndex(
+        "collection_members",
+        (("collectionId", _UP), ("position", _UP)),
+        "room for a member before another",
+    ),
+    DatabaseIndex(
+        "collection_members", (("jobId", _UP),), "the collections of a job's assets"
+    ),
+    DatabaseIndex(
+        "collection_members", (("assetId", _UP),), "the collections of an asset"
+    ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
     DatabaseIndex(
         "index_dead_letters", (("lastSeenAt", _DOWN),), "dead letters, newest first"

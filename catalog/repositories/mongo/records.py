@@ -14,6 +14,7 @@ from pymongo.read_concern import ReadConcern
 from catalog.errors import MalformedRecordError
 from catalog.identity import possible_job_ids
 from catalog.models.asset import AssetRow
+from catalog.models.collection import Member
 from catalog.models.ids import DocumentId, JobId, ObjectKey, RootKey
 from catalog.models.job import Job
 from catalog.models.stored import Annotation, StoredObject
@@ -33,6 +34,10 @@ from catalog.repositories.mongo.codec_stored import (
     object_from_record,
 )
 from catalog.repositories.mongo.codec_values import identity, is_text_storable
+from catalog.repositories.mongo.collections import (
+    asset_of_member_record,
+    member_from_record,
+)
 from catalog.repositories.mongo.extractions import Extractions, read_extractions
 from catalog.repositories.mongo.jobs import NEWEST_FIRST, one_of
 from catalog.repositories.mongo.roots import root_key_of
@@ -79,6 +84,7 @@ class MongoRecordReader:
         self._annotations = majority["annotations"]
         self._objects = majority["objects"]
         self._extractions = majority["extractions"]
+        self._members = majority["collection_members"]
 
     # --- everything under roots ----------------------------------------------------
 
@@ -104,8 +110,9 @@ class MongoRecordReader:
             objects, by_job = self._read_objects(live, session)
             etags = {key: one.etag for key, one in objects.items() if one.is_present}
             extractions = read_extractions(self._extractions, etags, session)
+            members = self._read_members(live, session)
         bundles = tuple(
-            _bundle(case, annotations, objects, by_job, extractions)
+            _bundle(case, annotations, objects, by_job, extractions, members)
             for case in cases.values()
         )
         return RecordBatch(cluster_time, bundles)
@@ -224,6 +231,17 @@ class MongoRecordReader:
         if named:
             take({"key": {"$in": list(named)}})
         return objects, by_job
+
+    def _read_members(
+        self, cases: Iterable[_Case], session: ClientSession
+    ) -> Mapping[str, list[Member]]:
+        """Read memberships by jobId."""
+        jobs = [case.job.job_id for case in cases if case.job is not None]
+        members: dict[str, list[Member]] = defaultdict(list)
+        wanted = {"jobId": {"$in": [one for one in jobs if is_text_storable(one)]}}
+        for raw in self._members.find(wanted, session=session).sort("_id", 1):
+            members[raw["jobId"]].append(member_from_record(raw))
+        return members
 
     # --- listing roots -------------------------------------------------------------
 
@@ -352,6 +370,12 @@ class MongoRecordReader:
                 return self.roots_of_jobs(
                     {job_id for one in targets for job_id in possible_job_ids(one)}
                 )
+            case "collection_members":
+                texts = [one for one in record_ids if isinstance(one, str)]
+                assets = filter(None, map(asset_of_member_record, texts))
+                return self.roots_of_jobs(
+                    {job_id for one in assets for job_id in possible_job_ids(one)}
+                )
             case "objects":
                 texts = [one for one in record_ids if isinstance(one, str)]
                 return self.roots_of_keys(
@@ -407,6 +431,7 @@ def _bundle(
     objects: Mapping[ObjectKey, StoredObject],
     by_job: Mapping[str, set[ObjectKey]],
     extractions: Extractions,
+    members: Mapping[str, Sequence[Member]],
 ) -> RootBundle:
     rows = tuple(case.rows)
     if case.job is None:
@@ -430,6 +455,7 @@ def _bundle(
         extractions={k: extractions.texts[k] for k in keys if k in extractions.texts},
         facts={k: extractions.facts[k] for k in keys if k in extractions.facts},
         rows=rows,
+        members=tuple(members.get(case.job.job_id, ())),
     )
 
 

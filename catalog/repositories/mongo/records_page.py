@@ -34,6 +34,24 @@ RECORDS = (
         "the root",
     ),
     (
+        "collections",
+        (
+            "a user's groups of assets: name, description, parent, cover, with whom it "
+            "is shared, and counts by type of what can be seen of it"
+        ),
+        "API; counts also the indexer",
+        "nothing",
+    ),
+    (
+        "collection_members",
+        (
+            "one per asset in a collection, `_id` is collection/asset: its place, and "
+            "whether the asset is there to be seen (`isLive`)"
+        ),
+        "API; `isLive` the indexer",
+        "the asset's root",
+    ),
+    (
         "objects",
         (
             "what is known of an object in the store: size, etag, content type, and "

@@ -11,11 +11,12 @@ from pymongo.read_concern import ReadConcern
 
 from catalog.errors import FencedError
 from catalog.models.asset import AssetRow
-from catalog.models.ids import DocumentId, RootKey
+from catalog.models.ids import AssetId, DocumentId, RootKey
 from catalog.repositories.base import RowProof, TagUse
 from catalog.repositories.mongo.client import Record, translated
 from catalog.repositories.mongo.codec_assets import record_from_row, row_from_record
 from catalog.repositories.mongo.codec_stored import without_surrogates
+from catalog.repositories.mongo.collections import MongoCollectionRepository
 
 _DUPLICATE = 11000
 _ID_CHANGED = 66
@@ -30,6 +31,7 @@ class MongoRowRepository:
         """Stand on a database."""
         self._client = database.client
         self._assets = database["assets"]
+        self._collections = MongoCollectionRepository(database)
         self._proven = self._assets.with_options(read_concern=ReadConcern("majority"))
 
     def replace(
@@ -44,12 +46,27 @@ class MongoRowRepository:
         records = [record_from_row(row) for row in rows]
         gone = list(delete)
         with translated():
+            shown = self._shown(records, gone)
             try:
-                return self._write(records, gone, not_after, until)
+                later = self._write(records, gone, not_after, until)
             except UnicodeEncodeError:
                 # Texts out of files may hold lone surrogates; all of this repeats.
                 storable = [_storable(record) for record in records]
-                return self._write(storable, gone, not_after, until)
+                later = self._write(storable, gone, not_after, until)
+        if not later:
+            # Collections count what can be seen; nobody else learns of it for certain.
+            self._collections.show(shown)
+        return later
+
+    def _shown(
+        self, records: Sequence[Record], gone: Sequence[DocumentId]
+    ) -> dict[AssetId, bool]:
+        """Tell which assets are there to be seen after a write."""
+        shown: dict[AssetId, bool] = {}
+        if gone:
+            left = self._assets.find({"_id": {"$in": gone}}, {"assetId": 1})
+            shown |= {raw["assetId"]: False for raw in left}
+        return shown | {one["assetId"]: bool(one["acl"]) for one in records}
 
     def _write(
         self,

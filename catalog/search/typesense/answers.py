@@ -121,7 +121,7 @@ def label_of(field: str, key: str) -> str | None:
     """Decode a facet's key; ``None`` when only an asset can tell (``views_label``)."""
     if field == "month":
         return f"{key[:4]}-{key[4:]}"
-    if field in ("kind", "size_bucket", "visibility", "index_error"):
+    if field in ("kind", "size_bucket", "visibility", "filed", "index_error"):
         return key
     return _decode(key)
 

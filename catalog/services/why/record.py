@@ -149,7 +149,10 @@ def rights_stage(case: Case) -> Stage:
             "sharedWith": list(asset.shared_with),
         }
     acl = access_keys(
-        asset.user_id, is_public=asset.is_public, shared_with=asset.shared_with
+        asset.user_id,
+        is_public=asset.is_public,
+        shared_with=asset.shared_with,
+        collections=asset.own_collections,
     )
     if not may_see(asker, acl):
         return Stage(

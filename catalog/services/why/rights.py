@@ -18,7 +18,10 @@ def may_see_asset(asker: Asker, asset: Asset) -> bool:
     if owns(asker, asset.user_id):
         return True
     acl = access_keys(
-        asset.user_id, is_public=asset.is_public, shared_with=asset.shared_with
+        asset.user_id,
+        is_public=asset.is_public,
+        shared_with=asset.shared_with,
+        collections=asset.own_collections,
     )
     return asset.trashed_at is None and may_see(asker, acl)
 
