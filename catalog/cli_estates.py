@@ -334,8 +334,8 @@ def _check_apart(source: Source, estates: "Estates") -> None:
     if not is_apart:
         raise InvalidRequestError(
             "--directory",
-            f"{source.address} and the catalog's own store {estates.store.url} overlap: "
-            "choose a folder (or bucket) beside it.",
+            f"{source.address} and the catalog's own store {estates.store.url} "
+            "overlap: choose a folder (or bucket) beside it.",
         )
 
 

@@ -100,11 +100,10 @@ def _plan_json(plan: Plan) -> Mapping[str, object]:
 def _progress_text(event: Event) -> str:
     eta = event["etaSeconds"]
     left = f", {_duration(float(str(eta)))} left" if eta is not None else ""
-    return (
-        f"{event['files']:,} of {event['ofFiles']:,} files, "
-        f"{size_text(int(str(event['bytes'])))} of {size_text(int(str(event['ofBytes'])))}, "
-        f"{size_text(int(str(event['bytesPerSecond'])))}/s{left}"
-    )
+    names = ("bytes", "ofBytes", "bytesPerSecond")
+    done, total, rate = (size_text(int(str(event[name]))) for name in names)
+    files = f"{event['files']:,} of {event['ofFiles']:,} files"
+    return f"{files}, {done} of {total}, {rate}/s{left}"
 
 
 def size_text(size_bytes: int) -> str:

@@ -73,10 +73,10 @@ day from temp/. All other rules stay; where there is such a rule nothing is done
 directory the indexer does so itself.
 """
 _IMPORT = """\
-Takes over what is there already. With --mongo: job records as they are, and the bucket's
-or directory's objects under the same keys. Without: any files (images, LoRAs and
-transcripts), which become assets of --user. A directory that `catalog export` wrote is
-known as one. Shows a plan first; interrupted, the same command goes on.
+Takes over what is there already. With --mongo: job records as they are, and the
+bucket's or directory's objects under the same keys. Without: any files (images, LoRAs
+and transcripts), which become assets of --user. A directory that `catalog export` wrote
+is known as one. Shows a plan first; interrupted, the same command goes on.
 Exit code: 0 done, 1 failed, 2 misused, 3 nothing runs, 4 done but for some files,
 130 interrupted.
 """

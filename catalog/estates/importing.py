@@ -151,7 +151,7 @@ class BareImporter:
             if seen.problem is not None:
                 self._problem(planned.unit.main.path, seen.problem)
             elif not seen.is_other:
-                yield Planned(planned.number, seen.unit, seen.ending)
+                yield replace(planned, unit=seen.unit, ending=seen.ending)
 
     def _unknown(
         self, chosen: Sequence[tuple[Unit, str, str]]

@@ -134,7 +134,8 @@ class Inspector:
             return Seen(unit, problem="holds no text")
         recording = unit.others.get(Part.RECORDING)
         if recording is not None and recording.size_bytes > self._most_bytes:
-            others = {p: f for p, f in unit.others.items() if p is not Part.RECORDING}
+            others = dict(unit.others)
+            del others[Part.RECORDING]
             unit = Unit(unit.kind, main, others)
         return Seen(unit)
 

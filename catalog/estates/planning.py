@@ -216,16 +216,18 @@ class BarePlanner:
 
     def _find_duplicates(self) -> None:
         """Of files with one content only the first is taken over."""
-        for group in self._scratch.same_size(NEW):
+        for group in self._scratch.same_size(NEW, THERE):
             first: dict[str, Planned] = {}
             later: list[tuple[Planned, Planned]] = []
             for planned in group:
                 self._check_stop()
                 alike = likeness(self._source, planned.unit.main)
                 known = first.setdefault(alike, planned)
-                if known is not planned and self._is_same(known.unit, planned.unit):
+                if known is planned or planned.state != NEW:
+                    continue
+                if self._is_same(known.unit, planned.unit):
                     later.append((planned, known))
-            self._scratch.set_state((one.number for one, _ in later), DUPLICATE)
+            self._scratch.set_state((one.number for one, _ in later), NEW, DUPLICATE)
             self._scratch.add_problems(
                 Obstacle(one.unit.main.path, duplicate_of(known.unit.main.path))
                 for one, known in later

@@ -35,13 +35,7 @@ def record_of(
         info: What stands beside a LoRA.
     """
     kind = UnitKind(items[0].kind)
-    match kind:
-        case UnitKind.IMAGE:
-            facts = _images(items, root_name, url_of)
-        case UnitKind.LORA:
-            facts = _lora(items, info or ModelInfo(), url_of)
-        case UnitKind.TRANSCRIPT:
-            facts = _transcript(items, url_of)
+    facts = _facts(kind, items, root_name, url_of, info or ModelInfo())
     dates = [item.modified_at for item in items if item.part == Part.MAIN]
     first = items[0]
     return {
@@ -55,6 +49,22 @@ def record_of(
         "completedAt": max(dates),
         "imported": {"folder": first.path.rpartition("/")[0], "files": len(items)},
     }
+
+
+def _facts(
+    kind: UnitKind,
+    items: Sequence[ImportItem],
+    root_name: str,
+    url_of: Callable[[ObjectKey], str],
+    info: ModelInfo,
+) -> Record:
+    match kind:
+        case UnitKind.IMAGE:
+            return _images(items, root_name, url_of)
+        case UnitKind.LORA:
+            return _lora(items, info, url_of)
+        case UnitKind.TRANSCRIPT:
+            return _transcript(items, url_of)
 
 
 def _images(

@@ -40,11 +40,13 @@ class Planned:
         number: Its place in the plan.
         unit: What it is.
         ending: True ending of an image, else empty.
+        state: What it is to the plan.
     """
 
     number: int
     unit: Unit
     ending: str
+    state: str
 
 
 class Scratch:
@@ -97,7 +99,7 @@ class Scratch:
         last = 0
         while True:
             rows = self._database.execute(
-                "SELECT id, kind, parts FROM units WHERE state = ? AND id > ? "
+                "SELECT id, kind, parts, state FROM units WHERE state = ? AND id > ? "
                 "ORDER BY id LIMIT ?",
                 (state, last, _BATCH),
             ).fetchall()
@@ -106,28 +108,33 @@ class Scratch:
                 return
             last = rows[-1][0]
 
-    def set_state(self, numbers: Iterable[int], state: str) -> None:
-        """Move units to another state."""
-        rows = ((state, number) for number in numbers)
-        self._many("UPDATE units SET state = ? WHERE id = ?", rows)
+    def set_state(self, numbers: Iterable[int], before: str, after: str) -> None:
+        """Move units from one state to another."""
+        rows = ((after, number, before) for number in numbers)
+        self._many("UPDATE units SET state = ? WHERE id = ? AND state = ?", rows)
 
-    def same_size(self, state: str) -> Iterator[list[Planned]]:
-        """Read groups of units whose main files have one size, and one kind."""
+    def same_size(self, state: str, known: str) -> Iterator[list[Planned]]:
+        """Read groups of units whose main files have one size, and one kind.
+
+        Args:
+            state: At least one of each group is in it.
+            known: Others may be in this one, and then come first.
+        """
         self._database.execute(
-            "CREATE INDEX IF NOT EXISTS by_size ON units (state, kind, size, id)"
+            "CREATE INDEX IF NOT EXISTS by_size ON units (kind, size, id)"
         )
         # Kept aside, since the states of units change while this is read.
         self._database.execute("DROP TABLE IF EXISTS sizes")
         self._database.execute(
-            "CREATE TABLE sizes AS SELECT kind, size FROM units WHERE state = ? "
-            "GROUP BY kind, size HAVING count(*) > 1",
-            (state,),
+            "CREATE TABLE sizes AS SELECT kind, size FROM units WHERE state IN (?, ?) "
+            "GROUP BY kind, size HAVING count(*) > 1 AND max(state = ?)",
+            (state, known, state),
         )
         for kind, size in self._database.execute("SELECT kind, size FROM sizes"):
             found = self._database.execute(
-                "SELECT id, kind, parts FROM units WHERE state = ? AND kind = ? "
-                "AND size = ? ORDER BY id",
-                (state, kind, size),
+                "SELECT id, kind, parts, state FROM units WHERE kind = ? AND size = ? "
+                "AND state IN (?, ?) ORDER BY state = ?, id",
+                (kind, size, state, known, state),
             )
             yield [_unpacked(*row) for row in found]
 
@@ -250,8 +257,8 @@ def _packed(unit: Unit, ending: str) -> str:
     return json.dumps([ending, parts])
 
 
-def _unpacked(number: int, kind: str, packed: str) -> Planned:
+def _unpacked(number: int, kind: str, packed: str, state: str) -> Planned:
     ending, parts = json.loads(packed)
     files = {Part(part): SourceFile(*rest) for part, *rest in parts}
     main = files.pop(Part.MAIN)
-    return Planned(number, Unit(UnitKind(kind), main, files), ending)
+    return Planned(number, Unit(UnitKind(kind), main, files), ending, state)
