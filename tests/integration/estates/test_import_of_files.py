@@ -1,69 +1,16 @@
 """Files without job records, on a real MongoDB: taken over once, whatever happens."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo.database import Database
 
+from tests.integration.estates.here import Here
 from tests.unit.estates.estate import WHEN, make_estate, png, put
-
-Answers = list[dict[str, Any]]
-
-
-class Here:
-    """A catalog of records and a store, and the command that fills it."""
-
-    def __init__(self, mongo_uri: str, database: Database[Any], store: Path) -> None:
-        self.database = database
-        self.store = store
-        self._settings = {
-            "CATALOG_MONGO_URI": mongo_uri,
-            "CATALOG_MONGO_DB": database.name,
-            "CATALOG_STORAGE": store.as_uri(),
-        }
-
-    def start(self, *options: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "catalog.cli", *options, "--json"],
-            env={**os.environ, **self._settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def run(self, *options: str) -> tuple[int, Answers]:
-        process = self.start(*options)
-        answer, said = process.communicate(timeout=100)
-        assert process.returncode in {0, 2, 4}, said
-        return process.returncode, [json.loads(line) for line in answer.splitlines()]
-
-    def take(self, root: Path, *options: str) -> tuple[int, Answers]:
-        known = ("--directory", str(root), "--user", "ann", "--yes")
-        return self.run("import", *known, *options)
-
-    def jobs(self) -> list[dict[str, Any]]:
-        return list(self.database["jobs"].find().sort("jobId"))
-
-    def files(self) -> dict[str, bytes]:
-        found = (path for path in self.store.rglob("*") if path.is_file())
-        return {
-            path.relative_to(self.store).as_posix(): path.read_bytes() for path in found
-        }
-
-
-@pytest.fixture
-def here(mongo_uri: str, mongo_database: Database[Any], tmp_path: Path) -> Here:
-    return Here(mongo_uri, mongo_database, tmp_path / "store")
 
 
 @pytest.fixture
