@@ -32,8 +32,14 @@ _BRANDS = {b"avif": "avif", b"avis": "avif"} | dict.fromkeys(
 )
 _SAME = {"jpeg": "jpg", "tiff": "tif"}
 _LORA = re.compile(
-    rb"lora[_.]|\blora|hada_w|lokr_|oft_|dora_scale|\.diff\b", re.IGNORECASE
+    r"lora[_.]|\blora|hada_w|lokr_|oft_|dora_scale|\.(?:on_input|diff|diff_b)\Z"
+    r"|:(?:down|up)\Z",
+    re.IGNORECASE,
 )
+"""In the names of a LoRA's tensors, as trainers spell them."""
+
+_NAMES = re.compile(rb'"([^"\\]{1,300})"\s*:\s*\{')
+_NO_WEIGHTS = "is not in the safetensors format, or cut off"
 _LENGTH_BYTES = 8
 _MAX_HEADER = 100 * 1024**2
 _TAGS = re.compile(r"<[^<>]{0,2000}>")
@@ -67,14 +73,28 @@ def weights_problem(head: bytes, size_bytes: int) -> str | None:
         size_bytes: Of the whole.
     """
     length = int.from_bytes(head[:_LENGTH_BYTES], "little")
-    start = head[_LENGTH_BYTES:]
+    start = head[_LENGTH_BYTES : _LENGTH_BYTES + length]
     if (
         len(head) < _LENGTH_BYTES
         or not 0 < length <= min(_MAX_HEADER, size_bytes - _LENGTH_BYTES)
         or not start.lstrip().startswith(b"{")
     ):
-        return "is not in the safetensors format, or cut off"
-    if not _LORA.search(start[:length]):
+        return _NO_WEIGHTS
+    names = [found.decode("utf-8", "replace") for found in _NAMES.findall(start)]
+    if len(start) == length:
+        try:
+            tensors = json.loads(start)
+            ends = [
+                int(tensor["data_offsets"][1])
+                for name, tensor in tensors.items()
+                if name != "__metadata__"
+            ]
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return _NO_WEIGHTS
+        if _LENGTH_BYTES + length + max(ends, default=0) != size_bytes:
+            return "is cut off, or longer than its header says"
+        names = [name for name in tensors if name != "__metadata__"]
+    if not any(map(_LORA.search, names)):
         return "holds no LoRA (a checkpoint or an embedding, maybe)"
     return None
 
