@@ -28,9 +28,9 @@ from catalog.estates.source import BucketSource, FolderSource, Source
 from catalog.estates.taking import Belongings, Taking
 from catalog.local import signals
 from catalog.local.data_directory import DataDirectory
-from catalog.models.ids import UserId
+from catalog.models.ids import JobId, UserId
 from catalog.repositories.estates import EstateRecords, ForeignJob
-from catalog.storage.keys import check_key
+from catalog.storage.keys import check_key, lora_model
 from catalog.storage.urls import parse_store_url
 
 if TYPE_CHECKING:
@@ -40,8 +40,43 @@ _MISUSED, _WITH_PROBLEMS, _INTERRUPTED = 2, 4, 130
 _LOCAL_NAMES = ("", "localhost")
 
 
+class _MisusedError(InvalidRequestError):
+    """Options that don't go together, or whose values can't be used."""
+
+
 def take_in(chosen: argparse.Namespace, settings: Settings) -> int:
     """Import an estate; returns the exit code."""
+    return _told(_take_in, chosen, settings)
+
+
+def give_out(chosen: argparse.Namespace, settings: Settings) -> int:
+    """Export what a user owns; returns the exit code."""
+    return _told(_give_out, chosen, settings)
+
+
+def _told(
+    run: Callable[[argparse.Namespace, Settings], int],
+    chosen: argparse.Namespace,
+    settings: Settings,
+) -> int:
+    try:
+        if chosen.user is not None:
+            _check_user(chosen.user)
+        return run(chosen, settings)
+    except _MisusedError as exc:
+        say(str(exc))
+        return _MISUSED
+
+
+def _check_user(user: str) -> None:
+    """Keys have to be able to hold it."""
+    try:
+        lora_model(UserId(user), JobId("imported"), 1)
+    except InvalidRequestError as exc:
+        raise _MisusedError("--user", f"--user can't be {user!a}: {exc}") from exc
+
+
+def _take_in(chosen: argparse.Namespace, settings: Settings) -> int:
     wishes = _wishes(chosen, settings)
     with _opened(chosen, settings) as (estates, known, teller, scratch, stop):
         if chosen.directory and exports.is_export(chosen.directory):
@@ -50,11 +85,11 @@ def take_in(chosen: argparse.Namespace, settings: Settings) -> int:
         if chosen.mongo:
             return _take_database(chosen, known, estates, source, teller, scratch, stop)
         if source is None:
-            raise InvalidRequestError(
+            raise _MisusedError(
                 "--directory", "Say what to import: --directory, --bucket or --mongo."
             )
         if wishes is None:
-            raise InvalidRequestError("--user", "Say whose these files become: --user.")
+            raise _MisusedError("--user", "Say whose these files become: --user.")
         _check_apart(source, estates)
         planner = BarePlanner(
             source, estates.items, scratch, wishes, is_stopped=stop.is_set
@@ -188,8 +223,7 @@ def _take(
     return _carry_out(chosen, plan, estates, teller, scratch, run)
 
 
-def give_out(chosen: argparse.Namespace, settings: Settings) -> int:
-    """Export what a user owns; returns the exit code."""
+def _give_out(chosen: argparse.Namespace, settings: Settings) -> int:
     with _opened(chosen, settings) as (estates, _, teller, scratch, stop):
         exporter = Exporter(
             UserId(chosen.user),
@@ -332,7 +366,7 @@ def _check_apart(source: Source, estates: "Estates") -> None:
     else:
         is_apart = not f"{source.address}/".startswith(f"{estates.store.url}/")
     if not is_apart:
-        raise InvalidRequestError(
+        raise _MisusedError(
             "--directory",
             f"{source.address} and the catalog's own store {estates.store.url} "
             "overlap: choose a folder (or bucket) beside it.",
@@ -353,7 +387,7 @@ def _wishes(chosen: argparse.Namespace, settings: Settings) -> Wishes | None:
     try:
         kinds = frozenset(UnitKind(name.strip()) for name in names)
     except ValueError as exc:
-        raise InvalidRequestError(
+        raise _MisusedError(
             "--kinds", "--kinds takes image, lora and transcript, comma-separated."
         ) from exc
     return Wishes(

@@ -82,7 +82,8 @@ class Manifest:
 def is_export(folder: Path) -> bool:
     """Whether a folder holds an export, complete or not to be trusted yet."""
     try:
-        return FORMAT in (folder / MANIFEST).read_text("utf-8")[:_MAX_MANIFEST]
+        with (folder / MANIFEST).open(encoding="utf-8") as file:
+            return FORMAT in file.read(_MAX_MANIFEST)
     except (OSError, UnicodeDecodeError):
         return False
 

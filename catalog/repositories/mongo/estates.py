@@ -1,11 +1,14 @@
 """``EstateRecords`` over MongoDB: records whole, as their writer wrote them."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import bson
 from bson import json_util
+from bson.binary import UuidRepresentation
+from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
 from pymongo import InsertOne, ReplaceOne
 from pymongo.database import Database
@@ -24,10 +27,35 @@ from catalog.repositories.mongo.codec import job_from_record
 from catalog.repositories.mongo.codec_values import is_text_storable
 from catalog.repositories.mongo.jobs import newest_record, one_of, own_record_id
 
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    ArithmeticError,
+    BSONError,
+)
 _BATCH = 500
 _DUPLICATE = 11000
 _OWNERS = ("userId", "ownerId", "owner")
 _LONGEST_LINE = 64 * 1024 * 1024
+
+
+def _json(mode: int) -> json_util.JSONOptions:
+    return json_util.JSONOptions(
+        json_mode=mode,
+        uuid_representation=UuidRepresentation.STANDARD,
+        datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+        tz_aware=True,
+        tzinfo=UTC,
+    )
+
+
+_LEGIBLE = _json(json_util.JSONMode.RELAXED)
+_EXACT = _json(json_util.JSONMode.CANONICAL)
+_PACKED = "$bson"
+"""Of a line that says in base64 what neither of them can."""
+
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -88,34 +116,34 @@ class MongoEstateRecords:
                 writes.append(InsertOne(foreign.raw))
         if writes:
             try:
-                with translated():
-                    target.bulk_write(writes, ordered=False)
+                with translated():  # in order: one jobId may be there twice
+                    target.bulk_write(writes)
             except DependencyRejectedError as exc:
-                self._place_singly(jobs, compared, exc)
+                if not _is_duplicate(exc):
+                    raise
+                self._place_singly(jobs, compared)
         return tuple(placing for placing, _ in compared)
 
     def _place_singly(
         self,
         jobs: Sequence[ForeignJob],
         compared: Sequence[tuple[Placing, Record | None]],
-        cause: DependencyRejectedError,
     ) -> None:
-        """Write those whose ``_id`` is another job's under one of our own."""
-        error = cause.__cause__
-        if not isinstance(error, BulkWriteError) or any(
-            one.get("code") != _DUPLICATE for one in error.details["writeErrors"]
-        ):
-            raise cause
-        for foreign, (placing, _) in zip(jobs, compared, strict=True):
-            if placing is not Placing.ADDED or foreign.job is None:
-                continue
-            job_id = foreign.job.job_id
-            if self._newest([job_id]).get(job_id) is None:
+        """Write one by one; those whose ``_id`` is another job's get one of our own."""
+        target = self._database["jobs"]
+        for foreign, (placing, ours) in zip(jobs, compared, strict=True):
+            if placing is Placing.UPDATED and ours is not None:
+                same = {"_id": ours["_id"], "updatedAt": ours.get("updatedAt")}
+                with translated():
+                    target.replace_one(same, {**foreign.raw, "_id": ours["_id"]})
+            elif placing is Placing.ADDED and foreign.job is not None:
+                job_id = foreign.job.job_id
+                if job_id in self._newest([job_id]):
+                    continue  # written before the batch broke off
                 own = {**foreign.raw, "_id": own_record_id(job_id)}
                 with translated():
-                    self._database["jobs"].replace_one(
-                        {"_id": own["_id"]}, own, upsert=True
-                    )
+                    is_taken = target.find_one({"_id": foreign.raw["_id"]}, {"_id": 1})
+                    target.insert_one(own if is_taken else foreign.raw)
 
     def _compared(
         self, jobs: Sequence[ForeignJob]
@@ -220,17 +248,25 @@ class MongoEstateRecords:
 
     def to_line(self, raw: object) -> str:
         """See ``EstateRecords.to_line``."""
-        options = json_util.RELAXED_JSON_OPTIONS
-        return json_util.dumps(raw, json_options=options, ensure_ascii=False)
+        whole = bson.encode(_mapping(raw), codec_options=self._database.codec_options)
+        for options in (_LEGIBLE, _EXACT):
+            line = json_util.dumps(raw, json_options=options)
+            try:
+                if self._encoded(line) == whole:
+                    return line
+            except _UNREADABLE:  # somebody's own field is called `$date`, say
+                continue
+        return json_util.dumps({_PACKED: b64encode(whole).decode()})
 
     def from_line(self, line: str) -> Any:  # noqa: ANN401
         """See ``EstateRecords.from_line``."""
         try:
             if len(line) > _LONGEST_LINE:
                 raise InvalidRequestError("export", "A line is too long for a record.")
-            found = json_util.loads(line)
-            bson.encode(found, codec_options=self._database.codec_options)
-        except (ValueError, TypeError, KeyError, BSONError, OverflowError) as exc:
+            found = bson.decode(
+                self._encoded(line), codec_options=self._database.codec_options
+            )
+        except _UNREADABLE as exc:
             problem = f"A line is no record: {exc}"
             raise InvalidRequestError("export", problem) from exc
         except RecursionError as exc:
@@ -239,9 +275,29 @@ class MongoEstateRecords:
             raise InvalidRequestError("export", "A line is no record with an `_id`.")
         return found
 
+    def _encoded(self, line: str) -> bytes:
+        found = json_util.loads(line, json_options=_EXACT)
+        if isinstance(found, dict) and list(found) == [_PACKED]:
+            return b64decode(found[_PACKED], validate=True)
+        return bson.encode(_mapping(found), codec_options=self._database.codec_options)
+
     def _bytes(self, raw: Mapping[str, Any]) -> bytes:
         content = {name: value for name, value in raw.items() if name != "_id"}
         return bson.encode(content, codec_options=self._database.codec_options)
+
+
+def _mapping(found: object) -> Mapping[str, Any]:
+    if not isinstance(found, dict):
+        message = "it is no object"
+        raise TypeError(message)
+    return found
+
+
+def _is_duplicate(exc: DependencyRejectedError) -> bool:
+    cause = exc.__cause__
+    return isinstance(cause, BulkWriteError) and all(
+        one.get("code") == _DUPLICATE for one in cause.details["writeErrors"]
+    )
 
 
 def _of_user(user_id: UserId) -> Record:

@@ -130,6 +130,39 @@ def test_only_a_newer_record_replaces_ours_and_never_one_that_we_run(
     assert here.files() == {}, "without files only records are taken over"
 
 
+def test_records_that_get_in_each_others_way_are_all_taken_over(
+    here: Here, mongo_uri: str, gateway: Database[Any]
+) -> None:
+    taken = ObjectId()
+    here.database["jobs"].insert_one(_job("ours", "lora-training", _id=taken))
+    gateway["jobs"].insert_many(
+        [
+            _job("twice", "lora-training", updatedAt=MAY),
+            _job("theirs", "lora-training", _id=taken),
+            _job("twice", "lora-training", updatedAt=JUNE, config={"newer": True}),
+            _job("last", "lora-training"),
+        ]
+    )
+
+    _take(here, mongo_uri, gateway)
+    before = here.jobs()
+    _, said = _take(here, mongo_uri, gateway)
+
+    found = {job["jobId"]: job for job in before}
+    assert sorted(job["jobId"] for job in before) == ["last", "ours", "theirs", "twice"]
+    assert found["twice"]["config"] == {"newer": True}
+    assert found["ours"]["_id"] == taken
+    assert said[-1]["jobs"] == 0
+    assert here.jobs() == before
+
+
+def test_a_user_that_no_key_can_hold_is_misuse(here: Here, tmp_path: Path) -> None:
+    for user in ("..", "a/b", "\x00"):
+        known = ("--directory", str(tmp_path), "--yes")
+        assert here.run("import", "--user", user, *known)[0] == 2
+    assert here.run("import", "--directory", str(tmp_path), "--yes")[0] == 2
+
+
 def test_another_content_under_the_same_key_is_told_and_kept(
     here: Here, mongo_uri: str, gateway: Database[Any], tmp_path: Path
 ) -> None:
@@ -179,6 +212,9 @@ def test_a_bucket_is_taken_over_and_copied_by_the_server(
         _, said = _take(here, mongo_uri, gateway, "--bucket", "theirs")
         assert any("CATALOG_STORAGE_BUCKETS" in note for note in said[0]["notes"])
         assert said[-1]["files"] == 4
+        book = list(here.database["import_items"].find({"kind": "object"}))
+        assert len(book) == 4
+        assert not any("sha256" in item for item in book), "the server copied"
         _, again = _take(here, mongo_uri, gateway, "--bucket", "theirs")
         bare = ("--bucket", "theirs", "--prefix", "out", "--user", "eve", "--yes")
         code, taken = here.run("import", *bare)
