@@ -3,6 +3,8 @@
 Nothing connects on import. ``open_catalog`` connects lazily (drivers do at first use).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -15,15 +17,19 @@ from catalog.errors import InvalidRequestError
 from catalog.graph import Catalog
 from catalog.jwks import HttpPublicKeys
 from catalog.places import named_keys
+from catalog.repositories.base import JobRepository
+from catalog.repositories.estates import EstateRecords, ImportRepository
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
 from catalog.repositories.mongo.client import connect, ping
 from catalog.repositories.mongo.collections import MongoCollectionRepository
 from catalog.repositories.mongo.dead_letters import MongoDeadLetterRepository
 from catalog.repositories.mongo.dump import dump, load
+from catalog.repositories.mongo.estates import MongoEstateRecords
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
 from catalog.repositories.mongo.feed import MongoChangeFeed
 from catalog.repositories.mongo.generations import MongoGenerationRepository
+from catalog.repositories.mongo.import_items import MongoImportRepository
 from catalog.repositories.mongo.index_control import (
     MongoLeaseRepository,
     MongoReconcileRepository,
@@ -138,6 +144,58 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         jsonable=json_value,
         close=close,
         object_events=_object_events(settings, store),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estates:
+    """What importing and exporting stand on."""
+
+    store: ObjectStore
+    jobs: JobRepository
+    items: ImportRepository
+    records: EstateRecords
+    ensure_indexes: Callable[[], None]
+    close: Callable[[], None]
+
+
+def open_estates(settings: Settings) -> Estates:
+    """Wire records and store alone: no search engine is needed.
+
+    Raises:
+        InvalidRequestError: A setting is missing or malformed; names it.
+    """
+    store = open_store(settings)
+    mongo_uri = _needed(settings.mongo_uri, "CATALOG_MONGO_URI").get_secret_value()
+    client = connect(mongo_uri, app_name="asset-catalog-estates")
+    database = client[settings.mongo_db]
+    return Estates(
+        store=store,
+        jobs=MongoJobRepository(database),
+        items=MongoImportRepository(database),
+        records=MongoEstateRecords(database),
+        ensure_indexes=partial(ensure_indexes, database, is_late=False),
+        close=client.close,
+    )
+
+
+def open_records(uri: str, database: str) -> EstateRecords:
+    """Read the records of somebody else's database; nothing is written there."""
+    client = connect(uri, app_name="asset-catalog-import")
+    return MongoEstateRecords(client[database], client.close)
+
+
+def open_bucket(
+    settings: Settings, bucket: str, endpoint_url: str | None
+) -> ObjectStore:
+    """Look at a bucket that is not the catalog's own."""
+    endpoint_url = endpoint_url or settings.s3_endpoint_url
+    client = connect_s3(endpoint_url, settings.s3_region)
+    return S3ObjectStore(
+        bucket,
+        client=client,
+        endpoint_url=endpoint_url,
+        buckets=settings.storage_buckets,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
-from catalog import cli_backup, cli_index, cli_parser, cli_storage
+from catalog import cli_backup, cli_estates, cli_index, cli_parser, cli_storage
 from catalog.cli_common import NothingRunsError, facts_of, out, say, settings_for
 from catalog.clock import SystemClock
 from catalog.config import Settings
@@ -72,6 +72,8 @@ def make_parser() -> argparse.ArgumentParser:
             "backup": cli_backup.back_up,
             "restore": cli_backup.restore,
             "temp-rule": cli_storage.temp_rule,
+            "import": cli_estates.take_in,
+            "export": cli_estates.give_out,
         }
     )
 

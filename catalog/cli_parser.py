@@ -72,6 +72,19 @@ Adds a lifecycle rule to the bucket of CATALOG_STORAGE that removes what is olde
 day from temp/. All other rules stay; where there is such a rule nothing is done. Of a
 directory the indexer does so itself.
 """
+_IMPORT = """\
+Takes over what is there already. With --mongo: job records as they are, and the
+bucket's or directory's objects under the same keys. Without: any files (images, LoRAs
+and transcripts), which become assets of --user. A directory that `catalog export` wrote
+is known as one. Shows a plan first; interrupted, the same command goes on.
+Exit code: 0 done, 1 failed, 2 misused, 3 nothing runs, 4 done but for some files,
+130 interrupted.
+"""
+_EXPORT = """\
+Writes everything that a user owns into a directory: files in the seed's layout, job
+records and annotations as JSON lines, sizes and hashes. Interrupted, the same command
+goes on. `catalog import --directory DIR` reads it. Exit codes: those of import.
+"""
 
 
 def make_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
@@ -121,7 +134,50 @@ def make_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         "have the bucket empty temp/ by itself",
         _TEMP_RULE,
     )
+    _add_estate_commands(commands, runs)
     return parser
+
+
+def _add_estate_commands(
+    commands: Any,  # noqa: ANN401  (see ``_command``)
+    runs: Mapping[str, Run],
+) -> None:
+    taking = _command(
+        commands, "import", runs["import"], "take over what is there already", _IMPORT
+    )
+    where = taking.add_mutually_exclusive_group()
+    where.add_argument("--directory", type=Path, metavar="DIR", help="the files")
+    where.add_argument("--bucket", metavar="NAME", help="the files, in S3")
+    taking.add_argument("--prefix", default="", metavar="P", help="only these keys")
+    taking.add_argument("--endpoint-url", metavar="URL", help="of the bucket's server")
+    taking.add_argument("--mongo", metavar="URI", help="database with job records")
+    taking.add_argument("--mongo-db", metavar="D", help="its name (the URI's, catalog)")
+    taking.add_argument("--user", metavar="U", help="whose it becomes; only U's jobs")
+    taking.add_argument(
+        "--kinds",
+        dest="asset_kinds",
+        metavar="K",
+        help="comma-separated: image,lora,transcript (all)",
+    )
+    taking.add_argument(
+        "--tag", action="append", default=[], metavar="T", help="for all; repeatable"
+    )
+    taking.add_argument(
+        "--folder-tags", action="store_true", help="names of folders become tags"
+    )
+    taking.add_argument(
+        "--keep-duplicates", action="store_true", help="take equal files over twice"
+    )
+    taking.add_argument(
+        "--move", action="store_true", help="remove files once their copy is verified"
+    )
+    taking.add_argument("--plan", action="store_true", help="only say what would be")
+    taking.add_argument("--yes", action="store_true", help="don't ask")
+    giving = _command(
+        commands, "export", runs["export"], "write out what a user owns", _EXPORT
+    )
+    giving.add_argument("--user", metavar="U", required=True, help="whose")
+    giving.add_argument("--to", type=Path, metavar="DIR", required=True, help="where")
 
 
 def _add_index_commands(

@@ -201,6 +201,25 @@ class ExpiresByRule(Protocol):
         ...
 
 
+@runtime_checkable
+class CopiesFrom(Protocol):
+    """A store that can take an object over from another one by itself."""
+
+    def copy_from(
+        self, other: ObjectStore, source: ObjectKey, target: ObjectKey
+    ) -> ObjectInfo | None:
+        """Store another store's object; its bytes don't pass through this machine.
+
+        Returns:
+            What is stored, or ``None`` where the two can't copy among themselves.
+
+        Raises:
+            NotFoundError: Nothing is stored under ``source``.
+            DependencyUnavailableError: Nothing was stored; retryable.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class QueuedMessage:
     """A message that is ours for a while.

@@ -29,7 +29,7 @@ from catalog.errors import (
 )
 from catalog.models.ids import ObjectKey
 from catalog.storage import lifecycle
-from catalog.storage.base import ObjectInfo
+from catalog.storage.base import ObjectInfo, ObjectStore
 from catalog.storage.keys import check_key
 from catalog.storage.urls import (
     content_disposition,
@@ -252,11 +252,28 @@ class S3ObjectStore:
 
     def copy(self, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
         """See ``ObjectStore.copy``; large ones in parts, seen when complete."""
+        return self._copy(self._bucket, source, target)
+
+    def copy_from(
+        self, other: ObjectStore, source: ObjectKey, target: ObjectKey
+    ) -> ObjectInfo | None:
+        """See ``CopiesFrom.copy_from``: out of another bucket of the same endpoint."""
+        if not isinstance(other, S3ObjectStore) or other.endpoint != self.endpoint:
+            return None
+        bucket = other.store_id.removeprefix("s3://")
+        return self._copy(bucket, source, target)
+
+    @property
+    def endpoint(self) -> str | None:
+        """The server that has the bucket; ``None`` is AWS."""
+        return self._endpoint_url
+
+    def _copy(self, bucket: str, source: ObjectKey, target: ObjectKey) -> ObjectInfo:
         check_key(source)
         check_key(target)
         try:
             self._client.copy(
-                {"Bucket": self._bucket, "Key": source},
+                {"Bucket": bucket, "Key": source},
                 self._bucket,
                 target,
                 ExtraArgs={

@@ -184,6 +184,17 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         "whose rendition a key in the store is",
         {"unique": True, "sparse": True},
     ),
+    DatabaseIndex("import_items", (("jobId", _UP),), "the files of an imported job"),
+    DatabaseIndex(
+        "import_items",
+        (("userId", _UP), ("source", _UP), ("state", _UP)),
+        "what an interrupted import left",
+    ),
+    DatabaseIndex(
+        "import_items",
+        (("userId", _UP), ("likeness", _UP)),
+        "files of one content",
+    ),
     DatabaseIndex(
         "idempotency",
         (("createdAt", _UP),),

@@ -118,6 +118,15 @@ RECORDS = (
         "nothing",
     ),
     (
+        "import_items",
+        (
+            "one per file that `catalog import` took over: from where, into which job, "
+            "under which key, how far it is"
+        ),
+        "`catalog import`",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",
