@@ -44,6 +44,8 @@ class Bulk(Generic[Owner]):
         ] = deque()
         self.refused: list[Refused[Owner]] = []
         self.written = 0
+        self.acknowledged: set[str] = set()
+        """Indexes that have answered a write."""
 
     def add(self, index: str, documents: Sequence[Document], owner: Owner) -> None:
         """Send documents, now or with the next slice.
@@ -102,6 +104,7 @@ class Bulk(Generic[Owner]):
         if len(results) != len(batch):
             detail = f"{len(batch)} lines sent, {len(results)} answered"
             raise DependencyUnavailableError("typesense", detail)
+        self.acknowledged.add(index)
         for (document, owner), result in zip(batch, results, strict=True):
             if result.error is None:
                 self.written += 1

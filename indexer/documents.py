@@ -142,6 +142,7 @@ class DocumentPass:
             if _leaves_something(one.bundle.rows, works)
         }
         self._outdated: set[RootKey] = set()
+        self._trusted: set[str] = set()
         self.written = 0
 
     def asked(self) -> tuple[int, int]:
@@ -219,6 +220,7 @@ class DocumentPass:
         """
         complete = self._complete(target)
         indexes = (target.assets, target.segments)
+        self._trust([target])
         found = self._writer.count_of_roots(indexes, sorted(complete))
         return set() if tuple(found) == self._expected(target, complete) else complete
 
@@ -278,6 +280,7 @@ class DocumentPass:
             bulk.abandon()
             raise
         self.written += bulk.written
+        self._trusted |= bulk.acknowledged
         self._blow_fuse(len(bulk.refused) + len(defeated), bulk.written)
         for refused in (*bulk.refused, *defeated):
             self._settle(refused)
@@ -421,12 +424,26 @@ class DocumentPass:
         for deletion in deletions:
             deletion.result()
 
+    def _trust(self, targets: Iterable[Target]) -> None:
+        """Let indexes prove that they show all they have, where rows prove nothing.
+
+        An engine that has just restarted shows a part of it, until it acknowledges a
+        write: a count would find nothing left over where something is.
+        """
+        for target in targets:
+            for index in (target.assets, target.segments):
+                if index not in self._trusted:
+                    self._writer.barrier(index)
+                    self._trusted.add(index)
+
     def _miscounted(self) -> list[Target]:
         """Generations that do not hold as many documents of these roots as they must.
 
         Where a pass leaves out what a generation may lack, counting proves nothing.
         """
         counted = [target for target in self.targets if self._is_counted(target)]
+        if self.mode.force:
+            self._trust(counted)
         found = self._writer.count_of_roots(
             [index for t in counted for index in (t.assets, t.segments)],
             self.prepared.root_keys,

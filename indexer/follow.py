@@ -48,6 +48,8 @@ roots) until the second is reached, so that our position never falls off."""
 
 _DUE_ROOTS = 200
 
+_FOUL = frozenset({DirtyReason.DRIFT, DirtyReason.UNCERTAIN, DirtyReason.SPILLED})
+
 
 class Follower:
     """Keeps all live generations in step with the record."""
@@ -235,7 +237,8 @@ class Follower:
         """
         self._apply_due()
         must_rescan = False
-        if self._mender.has_work:
+        # What is only noted yet is no drift.
+        if self._mender.has_work and not self._has_spilled:
             self._pipeline.finish()
             must_rescan = self._mender.mend()
         if self._desk.look() or must_rescan:
@@ -268,10 +271,10 @@ class Follower:
         """Whether rows may say of a root that all is well, and it is not.
 
         It drifted; or an old write of it may have come late; or a process that crashed
-        had begun with it, wrote, and did not come to replace its rows.
+        had begun with it, wrote, and did not come to replace its rows: of what was only
+        noted while a backlog was read nobody knows whether one had.
         """
-        is_foul = one.reason in {DirtyReason.DRIFT, DirtyReason.UNCERTAIN}
-        return is_foul or one.due_at <= self._began_at
+        return one.reason in _FOUL or one.due_at <= self._began_at
 
     def _rescan(self) -> None:
         self._pipeline.finish()
