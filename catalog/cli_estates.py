@@ -169,7 +169,11 @@ def _take_export(
             yield records.as_job(records.from_line(line))
 
     def finish() -> None:
-        for name in (exports.ANNOTATIONS, "collections.jsonl"):
+        for name in (
+            exports.ANNOTATIONS,
+            "collections.jsonl",
+            "collection_members.jsonl",
+        ):
             _add_lines(records, folder / name)
 
     estate = Belongings(

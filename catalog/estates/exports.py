@@ -38,7 +38,7 @@ FORMAT = "asset-catalog-export"
 VERSION = 1
 MANIFEST, FILES = "manifest.json", "files"
 JOBS, ANNOTATIONS, LIST = "jobs.jsonl", "annotations.jsonl", "files.jsonl"
-OTHERS = ("collections", "shares")
+OTHERS = ("collections", "collection_members", "shares")
 
 _MAX_MANIFEST = 1024 * 1024
 _PIECE = 1024 * 1024

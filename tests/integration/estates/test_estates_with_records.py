@@ -243,6 +243,7 @@ def test_an_export_comes_back_the_same(
         [person, {"_id": f"{job_id}-1", "name": "One"}, {"_id": "other", "name": "No"}]
     )
     here.database["collections"].insert_one({"_id": "c", "userId": "ann", "n": 1})
+    here.database["collection_members"].insert_one({"_id": "c/x", "owner": "ann"})
     here.database["jobs"].insert_one(_job("bobs", "lora-training", userId="bob"))
     out = tmp_path / "export"
 
@@ -254,6 +255,7 @@ def test_an_export_comes_back_the_same(
         "jobs": 6,
         "annotations": 2,
         "collections": 1,
+        "collection_members": 1,
     }
     exported = {
         p.relative_to(out / "files").as_posix(): p.read_bytes()
@@ -289,6 +291,7 @@ def test_an_export_comes_back_the_same(
             {"_id": f"{job_id}-1", "name": "One"},
         ]
         assert other.database["collections"].count_documents({}) == 1
+        assert other.database["collection_members"].count_documents({}) == 1
         _, said = other.run(*known)
         assert (said[-1]["jobs"], said[-1]["files"]) == (0, 0)
     finally:
