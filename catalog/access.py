@@ -78,6 +78,7 @@ def access_keys(
     *,
     is_public: bool,
     shared_with: Iterable[str],
+    groups: Iterable[str] = (),
     collections: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """List the keys of all who may see an asset; any one of them opens it.
@@ -86,10 +87,12 @@ def access_keys(
         owner: The user whose it is.
         is_public: Whether everybody may see it.
         shared_with: Users whom it is shared with.
+        groups: Groups that it is shared with.
         collections: The owner's collections that it is in: whom one of them is shared
             with holds its key. Others' collections share nothing but their own.
     """
     keys = [owner_key(owner), *(shared_key(user) for user in shared_with)]
+    keys += map(group_key, groups)
     keys += map(collection_key, collections)
     return tuple(dict.fromkeys([PUBLIC_KEY, *keys] if is_public else keys))
 

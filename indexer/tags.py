@@ -14,7 +14,7 @@ from catalog.models.ids import DocumentId, UserId
 from catalog.repositories.base import RecordReader, RootId
 from catalog.search.base import Document, IndexWriter
 from catalog.search.projection import tag_document, tag_document_id
-from catalog.search.values import tag_key
+from catalog.search.values import tag_key, with_ancestors
 from indexer.live import Target
 
 MAX_KNOWN = 100_000
@@ -198,7 +198,7 @@ def _uses(rows: Iterable[AssetRow]) -> Mapping[TagId, _Use]:
     for row in rows:
         if not row.acl:
             continue  # trashed: nobody may find it, nor its tags
-        for label in row.view["tags"]:
+        for label in with_ancestors(row.view["tags"]):
             key = tag_key(label)
             tag_id = tag_document_id(row.owner_key, key)
             if tag_id in uses:

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from catalog.models.base import Model
 from catalog.models.file_facts import NO_FILE_FACTS, FileFacts
+from catalog.models.grant import Grant
 from catalog.models.ids import (
     AssetId,
     CollectionId,
@@ -75,7 +76,8 @@ class Asset(Model):
     the job names). ``transcript_text`` and ``segments`` are empty except for
     transcripts. ``file`` is what the files say of themselves; where the job says
     nothing of prompt, seed, size and the like, these are the files', too.
-    ``own_collections`` are those of ``collections`` that are its owner's.
+    ``shared_with`` are the users of ``sharing``, ``own_collections`` those of
+    ``collections`` that are its owner's.
     ``source_key`` is the recording of a transcript, where it lies in our store.
     """
 
@@ -89,6 +91,7 @@ class Asset(Model):
     tags: tuple[str, ...] = ()
     is_public: bool = False
     shared_with: tuple[UserId, ...] = ()
+    sharing: tuple[Grant, ...] = ()
     trashed_at: AwareDatetime | None = None
     collections: tuple[CollectionId, ...] = ()
     own_collections: tuple[CollectionId, ...] = ()

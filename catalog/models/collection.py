@@ -1,38 +1,23 @@
 """A user's group of assets, and what belongs to it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from catalog.models.asset import AssetType
 from catalog.models.base import Model
 from catalog.models.generation import Asked, Name, Text
-from catalog.models.ids import AssetId, CollectionId, GroupId, JobId, UserId
+from catalog.models.grant import Grants
+from catalog.models.ids import AssetId, CollectionId, JobId, UserId
 
 MAX_NAMED = 1000
 """Assets in one call; a collection may have any number."""
 
-MAX_GRANTS = 500
 MAX_DEPTH = 10
 """Collections within collections."""
 
 _Id = Annotated[Text, Field(max_length=512)]
-
-
-class Grant(Asked):
-    """Whom something is shared with, and what he may do: see it, or change it too."""
-
-    user: _Id | None = None
-    group: _Id | None = None
-    right: Literal["view", "edit"] = "view"
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        if (self.user is None) == (self.group is None):
-            message = "name a `user` or a `group`"
-            raise ValueError(message)
-        return self
 
 
 class MemberName(Asked):
@@ -75,7 +60,7 @@ class CollectionEdit(Asked):
     description: Description | None = None
     parent_id: _Id | None = None
     cover_asset_id: _Id | None = None
-    sharing: Annotated[tuple[Grant, ...], Field(max_length=MAX_GRANTS)] | None = None
+    sharing: Grants | None = None
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
@@ -98,7 +83,7 @@ class Collection(Model):
     description: str | None = None
     parent_id: CollectionId | None = None
     cover_asset_id: AssetId | None = None
-    sharing: tuple[Grant, ...] = ()
+    sharing: Grants = ()
     counts: Mapping[AssetType, int] = {}
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -124,18 +109,3 @@ class Member(Model):
     type: AssetType
     owner: UserId
     is_live: bool = True
-
-
-def is_shared_with(
-    collection: Collection, user_id: UserId | None, groups: tuple[GroupId, ...]
-) -> Literal["view", "edit"] | None:
-    """Tell what a user may do with a collection of somebody else's."""
-    rights = {
-        grant.right
-        for grant in collection.sharing
-        if (grant.user is not None and grant.user == user_id)
-        or (grant.group is not None and grant.group in groups)
-    }
-    if "edit" in rights:
-        return "edit"
-    return "view" if rights else None

@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from catalog.models.generation import Asked, Name
+from catalog.models.grant import Grants
 
 MAX_TAGS = 200
 """Of one asset; more are a description."""
@@ -18,7 +19,7 @@ class AssetEdit(Asked):
     """Changes; what is not named stays, and ``null`` goes back to what the job says.
 
     ``tags`` puts these in place of all there are; ``tags_add`` and ``tags_remove``
-    change some.
+    change some. ``sharing`` says with whom alone it is shared.
     """
 
     name: Name | None = None
@@ -27,6 +28,7 @@ class AssetEdit(Asked):
     tags_add: Tags = ()
     tags_remove: Tags = ()
     is_public: bool | None = None
+    sharing: Grants | None = None
 
     @property
     def named(self) -> frozenset[str]:

@@ -20,12 +20,12 @@ from catalog.access import access_keys, collection_key, owner_key
 from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetRow, AssetView
 from catalog.models.file_facts import NO_FILE_FACTS
-from catalog.models.ids import CollectionId, ObjectKey, RootKey, UserId
+from catalog.models.ids import CollectionId, GroupId, ObjectKey, RootKey, UserId
 from catalog.models.transcript import Segment
 from catalog.search.base import Document
 from catalog.search.file_fields import file_fields, file_names
 from catalog.search.text import cjk_pairs, clean, other_spellings
-from catalog.search.values import exact_key, fold_tag, tag_key
+from catalog.search.values import exact_key, fold_tag, tag_key, with_ancestors
 from catalog.search.view import iso_time, view_of
 
 __all__ = [
@@ -69,16 +69,26 @@ def _acl(
     owner: UserId,
     is_public: bool,  # noqa: FBT001  (a cache key)
     shared_with: tuple[UserId, ...],
+    groups: tuple[GroupId, ...],
     collections: tuple[CollectionId, ...],
 ) -> tuple[str, ...]:
     return access_keys(
-        owner, is_public=is_public, shared_with=shared_with, collections=collections
+        owner,
+        is_public=is_public,
+        shared_with=shared_with,
+        groups=groups,
+        collections=collections,
     )
 
 
-def _acl_of(asset: Asset) -> tuple[str, ...]:
+def acl_of(asset: Asset) -> tuple[str, ...]:
+    """List the access keys of an asset; see ``catalog.access``."""
     return _acl(
-        asset.user_id, asset.is_public, asset.shared_with, asset.own_collections
+        asset.user_id,
+        asset.is_public,
+        asset.shared_with,
+        tuple(GroupId(one.group) for one in asset.sharing if one.group),
+        asset.own_collections,
     )
 
 
@@ -142,7 +152,7 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
         "month": created_at.year * 100 + created_at.month,
         "visibility": _visibility(asset),
         "owner": _owner_key(asset.user_id),
-        "acl": _acl_of(asset),
+        "acl": acl_of(asset),
         "filed": "some" if asset.own_collections else "none",
         "created_at": _seconds(created_at),
         "name_sort": sort_name(name),
@@ -154,7 +164,7 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
         document["collections"] = list(map(collection_key, asset.collections))
     if asset.tags:
         document["tags"] = [clean(tag) for tag in asset.tags]
-        document["tag_keys"] = list(dict.fromkeys(tag_key(tag) for tag in asset.tags))
+        document["tag_keys"] = list(_tag_keys(asset))
     if asset.model:
         document["model_key"] = _key(asset.model)
     if asset.base_model:
@@ -353,7 +363,7 @@ def minimal_document(
         "month": created_at.year * 100 + created_at.month,
         "visibility": _visibility(asset),
         "owner": _owner_key(asset.user_id),
-        "acl": _acl_of(asset),
+        "acl": acl_of(asset),
         "filed": "some" if asset.own_collections else "none",
         "created_at": _seconds(created_at),
         "index_error": cause_of(error),
@@ -409,9 +419,9 @@ def row_of(
         completed_at=asset.completed_at,
         updated_at=asset.updated_at,
         sort_name=sort_name(asset.name),
-        acl=() if is_trashed else _acl_of(asset),
+        acl=() if is_trashed else acl_of(asset),
         owner_key=_owner_key(asset.user_id),
-        tag_keys=tuple(dict.fromkeys(tag_key(tag) for tag in asset.tags)),
+        tag_keys=_tag_keys(asset),
         keys=_object_keys(asset),
         words=_words(asset),
         sources=(asset.source_key,) if asset.source_key else (),
@@ -460,10 +470,14 @@ def bucket_of(key: str) -> int:
     return int(key[-2:], 16)
 
 
+def _tag_keys(asset: Asset) -> tuple[str, ...]:
+    return tuple(tag_key(tag) for tag in with_ancestors(asset.tags))
+
+
 def _visibility(asset: Asset) -> str:
     if asset.is_public:
         return "public"
-    return "shared" if asset.shared_with else "private"
+    return "shared" if asset.shared_with or asset.sharing else "private"
 
 
 def _seconds(time: datetime) -> int:

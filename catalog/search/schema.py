@@ -14,7 +14,7 @@ from typing import Any
 
 from catalog.search.base import Document, IndexName
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raise it when the projection changes what a field holds; ``schema_hash`` follows."""
 
 TOKEN_SEPARATORS = ("_", "-", ".", "/", ":", "@", "(", ")", "'")

@@ -6,11 +6,15 @@ exact becomes a key made of ``[a-z0-9]`` alone, at most 100 characters
 """
 
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 
 MAX_KEY_LENGTH = 100
 """Tokens longer than this are cut by the engine (measured on 0.24.1)."""
+
+MAX_TAG_DEPTH = 10
+"""Parts of a nested tag; what has more is one tag as it is."""
 
 _PLAIN = frozenset("abcdefghijklmnoprstuvwxyz0123456789")
 """All of ``[a-z0-9]`` but ``q``, which starts an escape."""
@@ -19,6 +23,21 @@ _PLAIN = frozenset("abcdefghijklmnoprstuvwxyz0123456789")
 def fold_tag(label: str) -> str:
     """Normalise a tag: NFKC, case-folded, white space collapsed."""
     return " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+
+
+def with_ancestors(labels: Iterable[str]) -> tuple[str, ...]:
+    """List tags with those that they lie under: ``style/anime`` under ``style``.
+
+    Each once, by what ``fold_tag`` makes equal, and a tag before what it lies under.
+    """
+    found: dict[str, str] = {}
+    for label in labels:
+        parts = [part.strip() for part in label.split("/")]
+        is_nested = 1 < len(parts) <= MAX_TAG_DEPTH and all(parts)
+        for end in range(len(parts), 0, -1) if is_nested else (0,):
+            one = "/".join(parts[:end]) if end and end < len(parts) else label
+            found.setdefault(fold_tag(one), one)
+    return tuple(found.values())
 
 
 @lru_cache(maxsize=65_536)

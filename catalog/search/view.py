@@ -10,9 +10,11 @@ from catalog.models.asset import (
     AssetVersion,
     AssetView,
     FileView,
+    GrantView,
     VersionView,
 )
 from catalog.models.file_facts import NO_FILE_FACTS
+from catalog.models.grant import Grant
 from catalog.search.file_fields import add_file_facts
 
 
@@ -32,8 +34,7 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
         "versions": [_version_view(version) for version in asset.versions],
     }
     # Literal keys, so that the type checker holds them against ``AssetView``.
-    if asset.shared_with:
-        view["sharedWith"] = list(asset.shared_with)
+    _add_rights(view, asset)
     if asset.updated_at is not None:
         view["updatedAt"] = iso_time(asset.updated_at)
     if asset.completed_at is not None:
@@ -48,8 +49,6 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
         view["sizeBytes"] = asset.size_bytes
     if asset.thumbnail_key is not None:
         view["thumbnail"] = asset.thumbnail_key
-    if asset.trashed_at is not None:
-        view["trashedAt"] = iso_time(asset.trashed_at)
     if asset.is_missing:
         view["missing"] = True
     if asset.problems:
@@ -59,6 +58,15 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
     if asset.file is not NO_FILE_FACTS:
         add_file_facts(view, asset.file)
     return view
+
+
+def _add_rights(view: AssetView, asset: Asset) -> None:
+    if asset.shared_with:
+        view["sharedWith"] = list(asset.shared_with)
+    if asset.sharing:
+        view["sharing"] = list(map(_grant_view, asset.sharing))
+    if asset.trashed_at is not None:
+        view["trashedAt"] = iso_time(asset.trashed_at)
 
 
 def _add_generated(view: AssetView, asset: Asset) -> None:  # noqa: C901  (likewise)
@@ -104,6 +112,15 @@ def _version_view(version: AssetVersion) -> VersionView:
         "createdAt": None if created is None else iso_time(created),
         "files": [_file_view(file) for file in version.files],
     }
+
+
+def _grant_view(grant: Grant) -> GrantView:
+    view: GrantView = {"right": grant.right}
+    if grant.user is not None:
+        view["user"] = grant.user
+    if grant.group is not None:
+        view["group"] = grant.group
+    return view
 
 
 def _file_view(file: AssetFile) -> FileView:

@@ -19,8 +19,8 @@ from catalog.models.collection import (
     Member,
     MemberName,
     NewCollection,
-    is_shared_with,
 )
+from catalog.models.grant import right_of
 from catalog.models.ids import AssetId, CollectionId, JobId, UserId
 from catalog.models.page import Page
 from catalog.repositories.collections import CollectionRepository
@@ -279,7 +279,7 @@ class CollectionService:
     def _right(self, asker: Asker, collection: Collection) -> str | None:
         if _is_owner(asker, collection):
             return "own"
-        return is_shared_with(collection, asker.user_id, asker.groups)
+        return right_of(collection.sharing, asker.user_id, asker.groups)
 
     def _editable(self, asker: Asker, collection_id: str) -> Collection:
         found = self.find(asker, collection_id)

@@ -132,7 +132,8 @@ class EditService:
             DependencyUnavailableError: MongoDB did not answer; retryable.
         """
         seen = self._service.find_editable(asker, target)
-        if "is_public" in edit.named and not all(_is_owner(asker, v) for v in seen):
+        is_of_rights = not edit.named.isdisjoint(("is_public", "sharing"))
+        if is_of_rights and not all(_is_owner(asker, view) for view in seen):
             message = "Only its owner decides who may see an asset."
             raise ForbiddenError(message)
         return self._change(
@@ -296,6 +297,8 @@ def _edited(state: _State, edit: AssetEdit) -> Annotation:
         for name in ("name", "description", "is_public")
         if name in edit.named
     }
+    if "sharing" in edit.named:
+        changes["shared_with"] = edit.sharing
     before = state.annotation
     if edit.tags is not None:
         changes |= _tags(state.tags_before(), edit.tags)

@@ -15,6 +15,7 @@ import pytest
 from bson.objectid import ObjectId
 
 from catalog.errors import AlreadyExistsError, ConflictError, InvalidQueryError
+from catalog.models.grant import Grant
 from catalog.models.ids import JobId, ObjectKey
 from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
 from catalog.repositories.annotations import AnnotationRepository
@@ -383,7 +384,11 @@ def test_annotations_are_read_by_target_junk_left_out(database: Mongo) -> None:
     database["annotations"].insert_many(
         [
             {"_id": "job-1", "name": "New name", "tagsAdded": ["a", 5], "isPublic": 1},
-            {"_id": "job-2", "sharedWith": ["user456"], "trashedAt": NOW},
+            {
+                "_id": "job-2",
+                "sharedWith": ["user456", 7, {"group": "team", "right": "edit"}],
+                "trashedAt": NOW,
+            },
         ]
     )
 
@@ -393,7 +398,8 @@ def test_annotations_are_read_by_target_junk_left_out(database: Mongo) -> None:
     assert found["job-1"].name == "New name"
     assert found["job-1"].tags_added == ("a",)
     assert found["job-1"].is_public is None
-    assert found["job-2"].shared_with == ("user456",)
+    team = Grant(group="team", right="edit")
+    assert found["job-2"].shared_with == (Grant(user="user456"), team)
     assert found["job-2"].trashed_at == NOW
 
 

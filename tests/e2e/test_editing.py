@@ -115,6 +115,69 @@ def test_what_is_thrown_away_is_not_found_and_restored_it_is_found_again(
     assert stack.get(path, userId=user).status == 200
 
 
+def test_what_is_shared_is_found_by_whom_and_changed_by_editors(
+    stack: Stack, gateway: Gateway
+) -> None:
+    owner, friend = f"ann-{uuid4()}", f"bob-{uuid4()}"
+    job_id = write_images(stack, gateway, owner)
+    path = f"/api/assets/{job_id}-1"
+
+    def share(right: str | None) -> Answer:
+        grants = [{"user": friend, "right": right}] if right else []
+        return stack.send("PATCH", path, {"userId": owner, "sharing": grants})
+
+    def shown(after: Answer, **parameters: str) -> int:
+        token = after.headers["x-catalog-token"]
+        answer = stack.get(
+            "/api/assets/search",
+            userId=friend,
+            scope="shared",
+            waitFor=token,
+            waitMs="10000",
+            **parameters,
+        )
+        found: int = answer.json["found"]
+        return found
+
+    shared = share("view")
+    assert shared.status == 200, shared.body
+    assert (shown(shared, q="quokka"), shown(shared, tags="dusk")) == (1, 1)
+    rename = {"userId": friend, "name": "theirs"}
+    assert stack.send("PATCH", path, rename).status == 403
+    assert "sharing" not in stack.get(path, userId=friend).json
+    assert shown(share("edit")) == 1
+    assert stack.send("PATCH", path, rename).status == 200
+    assert stack.send("PATCH", path, rename | {"sharing": []}).status == 403
+    assert shown(share(None)) == 0
+    assert stack.get(path, userId=friend).status == 404
+
+
+def test_a_nested_tag_is_found_under_what_it_lies_under(
+    stack: Stack, gateway: Gateway
+) -> None:
+    user = f"nester-{uuid4()}"
+    job_id = write_images(stack, gateway, user)
+    change = {"userId": user, "tagsAdd": ["Style/Anime/80s"]}
+
+    changed = stack.send("PATCH", f"/api/assets/{job_id}-1", change)
+
+    assert changed.json["tags"] == ["dusk", "Style/Anime/80s"]
+    for tag in ("style", "style/anime", "STYLE/ANIME/80S"):
+        assert _found(stack, user, changed, tags=tag) == 1
+    assert _found(stack, user, tags="anime") == 0
+    assert _found(stack, user, tagsNone="style") == 1
+    facets = stack.get(
+        "/api/assets/search", userId=user, scope="own", facets="tags"
+    ).json["facets"]
+    counted = {one["value"]: one["count"] for one in facets["tags"]}
+    assert counted == {
+        "dusk": 2,
+        "style": 1,
+        "style/anime": 1,
+        "style/anime/80s": 1,
+    }
+
+
 def test_what_cannot_be_used_is_refused_by_name(stack: Stack, gateway: Gateway) -> None:
     user = f"sloppy-{uuid4()}"
     job_id = write_images(stack, gateway, user, 1)

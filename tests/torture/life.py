@@ -11,7 +11,7 @@ from tests.unit.indexer.processes import assemblyai, list_store, ports_to
 from tests.unit.indexer.world import POISON, START, TOXIC, Faults, World
 
 USERS = ("ann", "bob")
-TAGS = ("avatar", "C++", "c#", "beach")
+TAGS = ("avatar", "C++", "c#", "sea/beach", "sea")
 
 
 class Life:

@@ -11,8 +11,10 @@ from typing import Any
 
 import orjson
 from bson.binary import Binary
+from pydantic import ValidationError
 
-from catalog.models.ids import ObjectKey, UserId
+from catalog.models.grant import Grant
+from catalog.models.ids import ObjectKey
 from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
 from catalog.models.transcript import TranscriptContent
 from catalog.repositories.mongo.client import Record
@@ -155,7 +157,8 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
     reader = Reader()
     shared = None
     if raw.get("sharedWith") is not None:
-        shared = tuple(UserId(user) for user in _texts(reader, raw, "sharedWith"))
+        items = reader.items(raw, "sharedWith")
+        shared = tuple(filter(None, map(_grant, items)))
     revision = raw.get("revision")
     return Annotation(
         target=str(raw["_id"]),
@@ -172,6 +175,14 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
     )
 
 
+def _grant(item: object) -> Grant | None:
+    """Read whom something is shared with: a grant, or just a user, who may see it."""
+    try:
+        return Grant.model_validate({"user": item} if isinstance(item, str) else item)
+    except ValidationError:
+        return None
+
+
 def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
     """Write an annotation: the fields that are set, and those that are not."""
     fields: Record = {
@@ -181,7 +192,10 @@ def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
         "isPublic": annotation.is_public,
         "sharedWith": None
         if annotation.shared_with is None
-        else list(annotation.shared_with),
+        else [
+            one.model_dump(mode="json", exclude_none=True)
+            for one in annotation.shared_with
+        ],
         "trashedAt": annotation.trashed_at,
         "tagsAdded": list(annotation.tags_added) or None,
         "tagsRemoved": list(annotation.tags_removed) or None,

@@ -16,7 +16,8 @@ from pymongo.errors import DuplicateKeyError
 
 from catalog.errors import AlreadyExistsError, ConflictError, NotFoundError
 from catalog.models.asset import AssetType
-from catalog.models.collection import Collection, Grant, Member
+from catalog.models.collection import Collection, Member
+from catalog.models.grant import Grant
 from catalog.models.ids import AssetId, CollectionId, GroupId, JobId, UserId
 from catalog.models.page import Page
 from catalog.repositories.mongo.client import Record, translated

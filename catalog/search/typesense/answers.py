@@ -20,7 +20,7 @@ from catalog.search.base import FacetCount, Highlight, Moment
 from catalog.search.filters import EXACT_FILTERS
 from catalog.search.query import END_MARK, FACET_FIELDS, START_MARK
 from catalog.search.typesense.client import NAME
-from catalog.search.values import exact_key, exact_value, tag_key
+from catalog.search.values import exact_key, exact_value, tag_key, with_ancestors
 
 Answer = Mapping[str, Any]
 """One answer of a ``multi_search`` request."""
@@ -142,7 +142,7 @@ def views_label(field: str, key: str, views: Iterable[AssetView]) -> str | None:
 def _labels(field: str, view: AssetView) -> Sequence[str | None]:
     match field:
         case "tag_keys":
-            return view["tags"]
+            return with_ancestors(view["tags"])
         case "speaker_keys":
             return view.get("speakers", [])
         case "model_key":

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from catalog.access import Scope, access_keys, may_see
+from catalog.access import Scope, may_see, visible_keys
 from catalog.models.job import JobStatus, JobType
 from catalog.repositories.base import RootBundle
+from catalog.search.projection import acl_of
 from catalog.search.view import iso_time
 from catalog.services.why.case import MAX_NAMED, Case, Stage, Verdict, quoted
 
@@ -148,12 +149,7 @@ def rights_stage(case: Case) -> Stage:
             "isPublic": asset.is_public,
             "sharedWith": list(asset.shared_with),
         }
-    acl = access_keys(
-        asset.user_id,
-        is_public=asset.is_public,
-        shared_with=asset.shared_with,
-        collections=asset.own_collections,
-    )
+    acl = acl_of(asset)
     if not may_see(asker, acl):
         return Stage(
             "rights",
@@ -177,7 +173,9 @@ def relations(case: Case) -> list[str]:
         return []
     is_in = {
         Scope.OWN: asset.user_id == user,
-        Scope.SHARED: user in asset.shared_with,
+        Scope.SHARED: not set(acl_of(asset)).isdisjoint(
+            visible_keys(case.query.asker, Scope.SHARED) or ()
+        ),
         Scope.PUBLIC: asset.is_public,
     }
     return [scope.value for scope, holds in is_in.items() if holds]

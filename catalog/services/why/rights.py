@@ -1,8 +1,9 @@
 """Who may be told why: never more than they may see by other ways. Pure."""
 
-from catalog.access import Asker, access_keys, may_see
+from catalog.access import Asker, may_see
 from catalog.models.asset import Asset
 from catalog.repositories.base import FoundAsset
+from catalog.search.projection import acl_of
 
 
 def owns(asker: Asker, user_id: str) -> bool:
@@ -17,12 +18,7 @@ def may_see_asset(asker: Asker, asset: Asset) -> bool:
     """Decide by the record as it is now; the trash is its owner's."""
     if owns(asker, asset.user_id):
         return True
-    acl = access_keys(
-        asset.user_id,
-        is_public=asset.is_public,
-        shared_with=asset.shared_with,
-        collections=asset.own_collections,
-    )
+    acl = acl_of(asset)
     return asset.trashed_at is None and may_see(asker, acl)
 
 

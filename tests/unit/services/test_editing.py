@@ -20,10 +20,11 @@ from catalog.errors import (
 )
 from catalog.models.asset import AssetType
 from catalog.models.editing import AssetEdit
-from catalog.models.ids import UserId
+from catalog.models.ids import GroupId, UserId
 from catalog.models.job import JobMetadata
 from catalog.models.stored import Annotation
 from catalog.repositories.base import RecordBatch, RootId
+from catalog.search.projection import acl_of
 from catalog.search.view import view_of
 from catalog.services.assets import AssetService
 from catalog.services.editing import EditService, edit_tag
@@ -33,6 +34,7 @@ from tests.fakes.records import FakeRootReader
 from tests.unit.services.why.world import a_bundle, a_job, parse_url
 
 NOW = datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
+TEAM = {"right": "edit", "group": "team"}
 ANN, EVE = Asker(UserId("ann")), Asker(UserId("eve"))
 
 
@@ -73,7 +75,11 @@ class Desk:
         """Do what the indexer does to the read model."""
         bundle = replace(self.bundle, annotations=dict(self.annotations.saved))
         self.assets.rows = [
-            Row(view_of(asset), is_trashed=asset.trashed_at is not None)
+            Row(
+                view_of(asset),
+                () if asset.trashed_at else acl_of(asset),
+                is_trashed=asset.trashed_at is not None,
+            )
             for asset in describe(bundle, parse_url).assets
         ]
 
@@ -188,6 +194,24 @@ def test_rights_are_asked_for_before_anything_else(desk: Desk) -> None:
     with pytest.raises(ForbiddenError, match="Only its owner"):
         desk.service.edit(EVE, "pic-1", AssetEdit(is_public=False))
     desk.service.edit(MACHINE_OWNER, "pic-1", AssetEdit(is_public=False))
+
+
+def test_sharing_says_with_whom_alone_it_is_shared(desk: Desk) -> None:
+    grants = [{"user": "eve"}, {"group": "team", "right": "edit"}]
+    desk.edit("pic-1", sharing=grants)
+
+    assert desk.shown("sharing") == [[{"right": "view", "user": "eve"}, TEAM], None]
+    assert desk.shown("sharedWith") == [["eve"], None]
+    teammate = Asker(UserId("bob"), groups=(GroupId("team"),))
+    desk.edit("pic-1", teammate, name="ours")
+    with pytest.raises(ForbiddenError):
+        desk.edit("pic-1", EVE, name="hers")
+    with pytest.raises(ForbiddenError):
+        desk.edit("pic-1", teammate, sharing=[])
+    with pytest.raises(NotFoundError):
+        desk.edit("pic-2", teammate, name="ours")
+    desk.edit("pic-1", sharing=None)
+    assert desk.shown("sharing") == [None, None]
 
 
 def test_too_much_is_refused_by_name(desk: Desk) -> None:
