@@ -27,12 +27,13 @@ from catalog.repositories.base import (
 from catalog.search.base import Document, IndexWriter
 from catalog.search.projection import ProjectedAsset, documents_of
 from indexer.batching import identity_of, unique_by
-from indexer.documents import DocumentPass, Prepared
+from indexer.documents import DocumentPass
 from indexer.learning import Learned, Learner
 from indexer.live import LiveSet, Target
 from indexer.marks import Marks
 from indexer.pass_mode import LIVE, PassMode
 from indexer.ports import MakePool
+from indexer.prepared import Prepared
 from indexer.tags import TagChanges, TagIndex
 from indexer.term import Term
 

@@ -12,12 +12,12 @@ from catalog.clock import Clock
 from catalog.repositories.base import RecordReader, RootId
 from indexer.apply import AppliedBatch, Applier
 from indexer.batching import AdaptiveSize
-from indexer.documents import Prepared
 from indexer.health import Health
 from indexer.live import LiveSet
 from indexer.pass_mode import PassMode
 from indexer.pipeline import Pipeline
 from indexer.ports import MakePool
+from indexer.prepared import Prepared
 from indexer.progress import BuildProgress
 from indexer.steady import Steady
 

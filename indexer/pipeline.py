@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from catalog.errors import CatalogError, DependencyError
 from catalog.repositories.base import RootId
 from indexer.apply import AppliedBatch, Applier
-from indexer.documents import DocumentPass, FuseBlownError, Prepared
+from indexer.documents import DocumentPass, FuseBlownError
 from indexer.health import Health
 from indexer.live import LiveSet
 from indexer.pass_mode import FORCED, PassMode
 from indexer.ports import MakePool
+from indexer.prepared import Prepared
 from indexer.steady import Steady
 
 log = logging.getLogger(__name__)

@@ -18,11 +18,12 @@ from catalog.search.generation import kind_of
 from indexer.apply import Applier
 from indexer.backfill import Backfill
 from indexer.bulk import Bulk
-from indexer.documents import DocumentPass, Prepared, Refusal
+from indexer.documents import DocumentPass, Refusal
 from indexer.follow import Follower
 from indexer.live import LiveSet
 from indexer.pass_mode import PassMode
 from indexer.pipeline import Pipeline
+from indexer.prepared import Prepared
 from indexer.repair import Repair
 from indexer.rollout import Rollout
 from indexer.steady import Steady

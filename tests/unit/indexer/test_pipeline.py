@@ -11,11 +11,11 @@ from catalog.clock import ManualClock
 from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import RootKey
 from indexer.apply import AppliedBatch, Applier
-from indexer.documents import Prepared
 from indexer.health import Health
 from indexer.live import LiveSet
 from indexer.pass_mode import LIVE
 from indexer.pipeline import Pipeline
+from indexer.prepared import Prepared
 from indexer.steady import Steady
 from tests.unit.indexer.world import START
 
