@@ -23,6 +23,7 @@ from api.routers import (
     index,
     jobs,
     search,
+    stats,
     stream,
     submissions,
     suggest,
@@ -38,6 +39,7 @@ _ROUTERS = (
     submissions.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
+    stats.router,
     why.router,
     suggest.router,
     downloads.router,

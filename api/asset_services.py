@@ -4,9 +4,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from secrets import token_bytes
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
 
 from api.presenters import Linker
 from catalog.graph import Catalog
@@ -18,7 +20,9 @@ from catalog.services.files import FileService
 from catalog.services.index_monitor import IndexMonitor
 from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
+from catalog.services.stats import StatsService
 from catalog.services.suggestions import SuggestionService
+from catalog.services.usage_counter import UsageCounter
 from catalog.services.why.service import WhyService
 from catalog.storage.links import rounded_expiry
 
@@ -35,6 +39,8 @@ class AssetServices:
     files: FileService
     pictures: PictureService
     why: WhyService
+    usage: UsageCounter
+    stats: StatsService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -70,6 +76,16 @@ def build_services(catalog: Catalog) -> AssetServices:
             generations=catalog.generations,
             parse_url=catalog.store.parse_url,
         ),
+        usage=UsageCounter(
+            catalog.usage, catalog.clock, new_batch=lambda: token_bytes(16)
+        ),
+        stats=StatsService(
+            assets,
+            catalog.usage,
+            catalog.clock,
+            prices=catalog.settings.storage_prices,
+            storage_class=catalog.settings.storage_class,
+        ),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 
@@ -82,6 +98,7 @@ async def services_lifespan(app: FastAPI) -> AsyncIterator[None]:
     if services is not None:
         app.state.asset_services = None
         await services.search.close()
+        await run_in_threadpool(services.usage.close)
 
 
 async def get_services(request: Request) -> AssetServices:

@@ -44,6 +44,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "search", "description": "Words, facets, spoken words, completion."},
     {"name": "assets", "description": "LoRAs, images, transcripts, datasets."},
     {"name": "files", "description": "Downloads, thumbnails and signed links."},
+    {"name": "usage", "description": "Use, bytes and cost of assets."},
     {"name": "jobs", "description": "Generation requests and their live events."},
     {"name": "admin", "description": "The index: rebuild, repair, schedule."},
     {"name": "health", "description": "For orchestrators and Prometheus."},

@@ -43,6 +43,7 @@ from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.repositories.mongo.rows import MongoRowRepository
 from catalog.repositories.mongo.submissions import MongoSubmissionRepository
+from catalog.repositories.mongo.usage import MongoUsageRepository
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
@@ -113,6 +114,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         leases=MongoLeaseRepository(database),
         sweeps=MongoScheduleRepository(database),
         reconciles=MongoReconcileRepository(database),
+        usage=MongoUsageRepository(database),
         fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),

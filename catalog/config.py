@@ -95,6 +95,19 @@ class Settings(BaseSettings):
     cdn_url: str | None = Field(
         default=None, description="Reserved for the address of a CDN before storage."
     )
+    storage_prices: dict[str, float] = Field(
+        default={
+            "STANDARD": 0.023,
+            "STANDARD_IA": 0.0125,
+            "GLACIER_IR": 0.004,
+        },
+        description="What storage costs by storage class, in dollars for 2^30 bytes "
+        "(a GB as S3 bills it) and month (JSON object).",
+    )
+    storage_class: str = Field(
+        default="STANDARD",
+        description="Storage class that the bytes of assets lie in, for their cost.",
+    )
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )

@@ -34,6 +34,7 @@ from catalog.repositories.index_state import (
 )
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
+from catalog.repositories.usage import UsageRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
@@ -66,6 +67,7 @@ class Catalog:
     leases: LeaseRepository
     sweeps: ScheduleRepository
     reconciles: ReconcileRepository
+    usage: UsageRepository
     fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner

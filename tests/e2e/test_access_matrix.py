@@ -93,6 +93,7 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/assets/{assetId}"): ById(),
     ("get", "/api/assets/{assetId}/why"): ById(),
     ("get", "/api/assets/{assetId}/download"): ById(),
+    ("get", "/api/assets/{assetId}/stats"): ById(),
     ("get", "/api/assets/{assetId}/thumbnail"): ById(("image",)),
     ("get", "/api/jobs"): Listed({}, ALL_TYPES[:3], OWNED, counted="total"),
     ("get", "/api/jobs/{jobId}"): ById(ALL_TYPES[:3], OWNED, is_job=True),

@@ -27,6 +27,7 @@ from tests.fakes.object_work import FakeObjectWork
 from tests.fakes.search import FakeSearchReader
 from tests.fakes.store import FakeStore
 from tests.fakes.submissions import FakeSubmissionRepository
+from tests.fakes.usage import FakeUsageRepository
 
 NOW = datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
 
@@ -129,6 +130,7 @@ class FakeParts:
     )
     sweeps: FakeScheduleRepository = field(default_factory=FakeScheduleRepository)
     reconciles: FakeReconcileRepository = field(default_factory=FakeReconcileRepository)
+    usage: FakeUsageRepository = field(default_factory=FakeUsageRepository)
 
     def __post_init__(self) -> None:
         self.submissions = FakeSubmissionRepository(self.jobs, json_value)
@@ -155,6 +157,7 @@ class FakeParts:
             index_requests=self.index_requests,
             sweeps=self.sweeps,
             reconciles=self.reconciles,
+            usage=self.usage,
             index_status=self.index_status,
             store=self.store,
             links=LinkSigner(b"secret", self.clock),

@@ -146,6 +146,40 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         {"unique": True, "sparse": True},
     ),
     DatabaseIndex(
+        "usage_marks",
+        (("until", _UP),),
+        "forgetting which fetches were counted, once nothing tells of them any more",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "usage_assets",
+        (("userId", _UP), ("downloads", _DOWN), ("_id", _UP)),
+        "an owner's assets by how much they are used",
+    ),
+    DatabaseIndex(
+        "usage_assets",
+        (("downloads", _DOWN), ("_id", _UP)),
+        "everybody's assets by how much they are used",
+    ),
+    DatabaseIndex(
+        "usage_daily", (("assetId", _UP), ("day", _UP)), "the days of an asset's use"
+    ),
+    DatabaseIndex(
+        "usage_daily",
+        (("until", _UP),),
+        "forgetting single days after 800",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "usage_owners", (("owner", _UP), ("day", _UP)), "the days of an owner's assets"
+    ),
+    DatabaseIndex(
+        "usage_owners",
+        (("until", _UP),),
+        "forgetting single days after 800",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
         "idempotency",
         (("createdAt", _UP),),
         "forgetting keys after a week",

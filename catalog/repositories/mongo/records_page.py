@@ -100,6 +100,36 @@ RECORDS = (
         "nothing",
     ),
     (
+        "usage_assets",
+        (
+            "one per asset that was used: downloads, views and links handed out since "
+            "counting began, and when it was last fetched"
+        ),
+        "API, indexer (from access logs)",
+        "nothing",
+    ),
+    (
+        "usage_daily",
+        "the same by asset and day (UTC), for 800 days",
+        "API, indexer",
+        "nothing",
+    ),
+    (
+        "usage_owners",
+        "the same by owner (and `all`) and day, for 800 days",
+        "API, indexer",
+        "nothing",
+    ),
+    (
+        "usage_marks",
+        (
+            "which fetches were counted: hashes of link, client and day, or of a log's "
+            "request, for 100 days; so that each counts once"
+        ),
+        "API, indexer",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",
