@@ -108,6 +108,17 @@ class Settings(BaseSettings):
         default="STANDARD",
         description="Storage class that the bytes of assets lie in, for their cost.",
     )
+    usage_logs: tuple[str, ...] = Field(
+        default=(),
+        description="Where access logs of S3 (server access logs) and CloudFront "
+        "(standard logs) lie, for counting downloads (JSON list), such as "
+        '`["s3://my-logs/s3/"]`; `file:///directory` works, too.',
+    )
+    usage_logs_seconds: int = Field(
+        default=900,
+        ge=10,
+        description="How often access logs are looked for, in seconds.",
+    )
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )

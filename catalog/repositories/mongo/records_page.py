@@ -130,6 +130,12 @@ RECORDS = (
         "nothing",
     ),
     (
+        "usage_log_files",
+        "access logs that were read, by name and etag, and what came of each",
+        "indexer",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",
