@@ -27,6 +27,7 @@ from api.routers import (
     stream,
     submissions,
     suggest,
+    usage,
     webhooks,
     why,
 )
@@ -45,6 +46,7 @@ _ROUTERS = (
     downloads.router,
     files.router,
     stream.router,
+    usage.router,
     webhooks.router,
     index.router,
     admin_index.router,

@@ -22,6 +22,7 @@ from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
 from catalog.services.stats import StatsService
 from catalog.services.suggestions import SuggestionService
+from catalog.services.usage import UsageService
 from catalog.services.usage_counter import UsageCounter
 from catalog.services.why.service import WhyService
 from catalog.storage.links import rounded_expiry
@@ -41,6 +42,7 @@ class AssetServices:
     why: WhyService
     usage: UsageCounter
     stats: StatsService
+    owners: UsageService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -82,6 +84,13 @@ def build_services(catalog: Catalog) -> AssetServices:
         stats=StatsService(
             assets,
             catalog.usage,
+            catalog.clock,
+            prices=catalog.settings.storage_prices,
+            storage_class=catalog.settings.storage_class,
+        ),
+        owners=UsageService(
+            catalog.rollups,
+            catalog.assets,
             catalog.clock,
             prices=catalog.settings.storage_prices,
             storage_class=catalog.settings.storage_class,

@@ -42,6 +42,7 @@ from catalog.repositories.mongo.object_work import MongoObjectWorkRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
+from catalog.repositories.mongo.rollups import MongoRollupRepository
 from catalog.repositories.mongo.rows import MongoRowRepository
 from catalog.repositories.mongo.submissions import MongoSubmissionRepository
 from catalog.repositories.mongo.usage import MongoUsageRepository
@@ -118,6 +119,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         reconciles=MongoReconcileRepository(database),
         usage=MongoUsageRepository(database),
         usage_logs=MongoUsageLogRepository(database),
+        rollups=MongoRollupRepository(database),
         fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),

@@ -119,6 +119,12 @@ class Settings(BaseSettings):
         ge=10,
         description="How often access logs are looked for, in seconds.",
     )
+    rollup_seconds: int = Field(
+        default=3600,
+        ge=60,
+        description="How often every owner's assets are added up for `/api/usage`, in "
+        "seconds. MongoDB reads all of `assets` for it.",
+    )
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )

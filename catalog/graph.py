@@ -35,6 +35,7 @@ from catalog.repositories.index_state import (
 )
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
+from catalog.repositories.rollups import RollupRepository
 from catalog.repositories.usage import UsageRepository
 from catalog.repositories.usage_logs import UsageLogRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
@@ -71,6 +72,7 @@ class Catalog:
     reconciles: ReconcileRepository
     usage: UsageRepository
     usage_logs: UsageLogRepository
+    rollups: RollupRepository
     fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner

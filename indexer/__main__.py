@@ -77,6 +77,8 @@ def usage_ports_of(catalog: Catalog) -> UsagePorts:
         sources=catalog.log_sources,
         buckets=frozenset({own, *settings.storage_buckets}),
         logs_every=timedelta(seconds=settings.usage_logs_seconds),
+        rollups=catalog.rollups,
+        rollup_every=timedelta(seconds=settings.rollup_seconds),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from catalog.access_logs import LogSource
+from catalog.repositories.rollups import RollupRepository
 from catalog.repositories.usage import UsageRepository
 from catalog.repositories.usage_logs import UsageLogRepository
 
@@ -18,6 +19,8 @@ class UsagePorts:
         sources: Where access logs lie; none without.
         buckets: Names of the bucket whose access logs tell of our store.
         logs_every: How often access logs are looked for.
+        rollups: What owners' assets amount to.
+        rollup_every: How often that is added up.
     """
 
     usage: UsageRepository
@@ -25,3 +28,5 @@ class UsagePorts:
     sources: tuple[LogSource, ...]
     buckets: frozenset[str]
     logs_every: timedelta
+    rollups: RollupRepository
+    rollup_every: timedelta

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from catalog.clock import Clock
+from indexer.rollup import roll_up
 from indexer.sweep_plan import Sweep
 from indexer.usage_logs import UsageLogs
 from indexer.usage_ports import UsagePorts
@@ -23,5 +24,13 @@ def usage_sweeps(ports: UsagePorts | None, clock: Clock) -> list[Sweep]:
             UsageLogs(ports, clock).sweep,
             lane=_LANE,
             first_after=min(_SOON, ports.logs_every),
+        ),
+        Sweep(
+            "rollup",
+            "adds up every owner's assets, bytes, growth and duplicates",
+            ports.rollup_every,
+            lambda run: roll_up(ports.rollups, clock, run),
+            lane=_LANE,
+            first_after=min(_SOON, ports.rollup_every),
         ),
     ]

@@ -112,6 +112,9 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/files/{key}"): Silent(frozenset({403})),
     ("head", "/api/files/{key}"): Silent(frozenset({403})),
     ("get", "/api/index/token"): Silent(),
+    # Of the caller's own assets; there is no sweep here that adds anything up.
+    ("get", "/api/usage"): Silent(),
+    ("get", "/api/usage/never-used"): Listed(seen=OWNED, counted=None),
     # For the admin, and on one machine for its owner; nobody else gets anywhere.
     ("get", "/api/admin/index"): _ADMINS,
     ("get", "/api/admin/generations"): _ADMINS,

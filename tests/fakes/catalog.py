@@ -27,7 +27,7 @@ from tests.fakes.object_work import FakeObjectWork
 from tests.fakes.search import FakeSearchReader
 from tests.fakes.store import FakeStore
 from tests.fakes.submissions import FakeSubmissionRepository
-from tests.fakes.usage import FakeUsageRepository
+from tests.fakes.usage import FakeRollupRepository, FakeUsageRepository
 
 NOW = datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
 
@@ -131,6 +131,7 @@ class FakeParts:
     sweeps: FakeScheduleRepository = field(default_factory=FakeScheduleRepository)
     reconciles: FakeReconcileRepository = field(default_factory=FakeReconcileRepository)
     usage: FakeUsageRepository = field(default_factory=FakeUsageRepository)
+    rollups: FakeRollupRepository = field(default_factory=FakeRollupRepository)
 
     def __post_init__(self) -> None:
         self.submissions = FakeSubmissionRepository(self.jobs, json_value)
@@ -158,6 +159,7 @@ class FakeParts:
             sweeps=self.sweeps,
             reconciles=self.reconciles,
             usage=self.usage,
+            rollups=self.rollups,
             index_status=self.index_status,
             store=self.store,
             links=LinkSigner(b"secret", self.clock),

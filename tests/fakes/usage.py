@@ -1,9 +1,10 @@
 """Counts of use in memory."""
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
 
 from catalog.models.ids import AssetId
+from catalog.repositories.rollups import Rollup, Snapshot, UnusedPage, UsedAsset
 from catalog.repositories.usage import Counted, DayOfUse, Fetch, Issued, Usage
 from tests.fakes.failing import Failing
 
@@ -39,3 +40,61 @@ class FakeUsageRepository(Failing):
         return tuple(
             day for one in assets for day in self.days.get(one, ()) if day.day >= since
         )
+
+
+class FakeRollupRepository(Failing):
+    """See ``RollupRepository``; knows what tests put in, by owner."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rollups: dict[str | None, Rollup] = {}
+        self.growth: dict[str | None, tuple[Snapshot, ...]] = {}
+        self.most: dict[str | None, tuple[UsedAsset, ...]] = {}
+        self.pages: dict[str | None, UnusedPage] = {}
+        self.asked: list[tuple[str | None, date, date]] = []
+
+    def note_uses(self) -> int:
+        self.check()
+        return 0
+
+    def make(self, now: datetime) -> Iterator[Rollup]:
+        self.check()
+        return iter([Rollup(None, now)])
+
+    def save(self, rollups: Sequence[Rollup]) -> None:
+        self.check()
+        self.rollups |= {one.owner: one for one in rollups}
+
+    def forget(self, before: datetime) -> int:
+        self.check()
+        old = [name for name, one in self.rollups.items() if one.as_of < before]
+        for name in old:
+            del self.rollups[name]
+        return len(old)
+
+    def find(self, owner: str | None) -> Rollup | None:
+        self.check()
+        return self.rollups.get(owner)
+
+    def snapshots(
+        self, owner: str | None, since: date, until: date
+    ) -> tuple[Snapshot, ...]:
+        self.check()
+        self.asked.append((owner, since, until))
+        return self.growth.get(owner, ())
+
+    def days(self, owner: str | None, since: date, until: date) -> tuple[DayOfUse, ...]:
+        self.check()
+        del owner, since, until
+        return ()
+
+    def most_used(self, owner: str | None, limit: int) -> tuple[UsedAsset, ...]:
+        self.check()
+        return self.most.get(owner, ())[:limit]
+
+    def unused(
+        self, owner: str | None, since: datetime, *, limit: int, page_token: str | None
+    ) -> UnusedPage:
+        self.check()
+        del since, limit, page_token
+        return self.pages.get(owner, UnusedPage((), None))

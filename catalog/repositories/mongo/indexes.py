@@ -180,6 +180,23 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         {"expireAfterSeconds": 0},
     ),
     DatabaseIndex(
+        "usage_snapshots",
+        (("owner", _UP), ("day", _UP)),
+        "what an owner's assets amounted to, day by day",
+    ),
+    DatabaseIndex(
+        "usage_snapshots",
+        (("until", _UP),),
+        "forgetting snapshots after 800 days",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "assets",
+        (("ownerKey", _UP), ("createdAt", _UP), ("_id", _UP)),
+        "an owner's oldest assets, to find those that nobody uses",
+        is_late=True,
+    ),
+    DatabaseIndex(
         "idempotency",
         (("createdAt", _UP),),
         "forgetting keys after a week",

@@ -136,6 +136,18 @@ RECORDS = (
         "nothing",
     ),
     (
+        "usage_rollups",
+        "what each owner's assets (and `all`) amount to, as of the last sweep",
+        "indexer",
+        "nothing",
+    ),
+    (
+        "usage_snapshots",
+        "the same by day, for growth, for 800 days",
+        "indexer",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",

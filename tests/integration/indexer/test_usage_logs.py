@@ -16,6 +16,7 @@ from catalog.clock import ManualClock
 from catalog.errors import DependencyUnavailableError
 from catalog.models.ids import AssetId, ObjectKey
 from catalog.repositories.mongo.indexes import ensure_indexes
+from catalog.repositories.mongo.rollups import MongoRollupRepository
 from catalog.repositories.mongo.usage import MongoUsageRepository
 from catalog.repositories.mongo.usage_logs import MongoUsageLogRepository
 from catalog.repositories.usage import Counted, Fetch
@@ -43,7 +44,7 @@ class Stumbling(MongoUsageRepository):
         self._luck = luck
 
     @override
-    def count(self, fetches: Any) -> Counted:  # noqa: ANN401
+    def count(self, fetches: Any) -> Counted:
         if self._luck() < 0.15:
             raise DependencyUnavailableError("mongodb", "before")
         counted = super().count(fetches)
@@ -70,6 +71,8 @@ def sweep(mongo_database: Mongo, folder: Path) -> Callable[..., str]:
             sources=(LogSource(store),),
             buckets=frozenset({"content-generation-assets"}),
             logs_every=timedelta(minutes=1),
+            rollups=MongoRollupRepository(mongo_database),
+            rollup_every=timedelta(hours=1),
         )
         term = ScriptedTerm()
         return UsageLogs(ports, clock).sweep(Run(term, clock, is_asked=True))

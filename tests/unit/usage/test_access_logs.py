@@ -115,7 +115,7 @@ def test_a_hostile_line_is_read_in_no_time() -> None:
 
 def test_all_ranges_of_a_client_a_file_and_a_day_are_one_fetch() -> None:
     def mark(number: int, **facts: str) -> bytes:
-        line = s3_line(number, facts.pop("key", KEY), NOON, status=206, **facts)  # type: ignore[arg-type]
+        line = s3_line(number, facts.pop("key", KEY), NOON, status=206, **facts)
         return mark_of(read(line)[0][0])
 
     assert mark(1) == mark(2) == mark(3, sent="7")
