@@ -16,6 +16,7 @@ from api.responses import JsonResponse
 from api.routers import (
     admin_index,
     admin_letters,
+    analytics,
     assets,
     downloads,
     files,
@@ -38,6 +39,7 @@ from catalog.services.freshness import FreshnessService
 _ROUTERS = (
     jobs.router,
     submissions.router,
+    analytics.router,
     search.router,  # before assets: /api/assets/search is not an assetId
     assets.router,
     stats.router,

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from secrets import token_bytes
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +22,7 @@ from catalog.services.files import FileService
 from catalog.services.index_monitor import IndexMonitor
 from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
+from catalog.services.search_log import SearchLog
 from catalog.services.stats import StatsService
 from catalog.services.suggestions import SuggestionService
 from catalog.services.usage import UsageService
@@ -43,6 +46,7 @@ class AssetServices:
     usage: UsageCounter
     stats: StatsService
     owners: UsageService
+    searches: SearchLog
     path: Callable[[ObjectKey, int], str]
 
 
@@ -95,6 +99,14 @@ def build_services(catalog: Catalog) -> AssetServices:
             prices=catalog.settings.storage_prices,
             storage_class=catalog.settings.storage_class,
         ),
+        searches=SearchLog(
+            catalog.search_log,
+            assets,
+            catalog.clock,
+            new_id=lambda: uuid4().hex,
+            kept=timedelta(days=catalog.settings.search_log_days),
+            is_on=catalog.settings.search_log,
+        ),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 
@@ -108,6 +120,7 @@ async def services_lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.asset_services = None
         await services.search.close()
         await run_in_threadpool(services.usage.close)
+        await run_in_threadpool(services.searches.close)
 
 
 async def get_services(request: Request) -> AssetServices:

@@ -6,6 +6,7 @@ from typing import Any
 
 from catalog.repositories.rollups import UNUSED_DAYS, Amount, Duplicates
 from catalog.repositories.usage import DayOfUse
+from catalog.search_analytics import Analysis, Asked
 from catalog.services.usage import UsageReport
 
 Cost = Callable[[int], float]
@@ -85,3 +86,32 @@ def _total(parts: Iterable[Amount]) -> Amount:
 def _amount(amount: Amount, cost: Cost) -> dict[str, Any]:
     size_bytes = amount.size_bytes
     return {"count": amount.count, "sizeBytes": size_bytes, "cost": cost(size_bytes)}
+
+
+def search_analysis(
+    found: Analysis,
+    since: datetime,
+    until: datetime,
+    is_truncated: bool,  # noqa: FBT001
+) -> dict[str, Any]:
+    """Write what logged searches say."""
+    return {
+        "from": moment(since),
+        "to": moment(until),
+        "searches": found.searches,
+        "withClicks": found.with_clicks,
+        "abandoned": found.abandoned,
+        "popular": _asked(found.popular),
+        "zeroResults": _asked(found.zero_results),
+        "abandonedWords": _asked(found.abandoned_words),
+        "filters": [{"name": one.words, "count": one.count} for one in found.filters],
+        "clickPositions": list(found.positions),
+        "medianClickPosition": found.median_position,
+        "medianMs": found.median_ms,
+        "degraded": found.degraded,
+        "truncated": is_truncated,
+    }
+
+
+def _asked(words: Iterable[Asked]) -> list[dict[str, Any]]:
+    return [{"words": one.words, "count": one.count} for one in words]

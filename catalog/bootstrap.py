@@ -44,6 +44,7 @@ from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.repositories.mongo.rollups import MongoRollupRepository
 from catalog.repositories.mongo.rows import MongoRowRepository
+from catalog.repositories.mongo.search_log import MongoSearchLogRepository
 from catalog.repositories.mongo.submissions import MongoSubmissionRepository
 from catalog.repositories.mongo.usage import MongoUsageRepository
 from catalog.repositories.mongo.usage_logs import MongoUsageLogRepository
@@ -120,6 +121,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         usage=MongoUsageRepository(database),
         usage_logs=MongoUsageLogRepository(database),
         rollups=MongoRollupRepository(database),
+        search_log=MongoSearchLogRepository(database),
         fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),

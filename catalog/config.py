@@ -125,6 +125,17 @@ class Settings(BaseSettings):
         description="How often every owner's assets are added up for `/api/usage`, in "
         "seconds. MongoDB reads all of `assets` for it.",
     )
+    search_log: bool = Field(
+        default=True,
+        description="Whether searches and clicks are logged for search analytics; each "
+        "user can say no for himself.",
+    )
+    search_log_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="How long a logged search or click is kept, in days.",
+    )
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )

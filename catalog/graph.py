@@ -36,6 +36,7 @@ from catalog.repositories.index_state import (
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.repositories.rollups import RollupRepository
+from catalog.repositories.search_log import SearchLogRepository
 from catalog.repositories.usage import UsageRepository
 from catalog.repositories.usage_logs import UsageLogRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
@@ -73,6 +74,7 @@ class Catalog:
     usage: UsageRepository
     usage_logs: UsageLogRepository
     rollups: RollupRepository
+    search_log: SearchLogRepository
     fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner

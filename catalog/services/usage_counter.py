@@ -1,6 +1,5 @@
 """Counts what is fetched and handed out, beside the requests and never in their way."""
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from itertools import islice
 from catalog.clock import Clock
 from catalog.models.ids import AssetId, ObjectKey
 from catalog.repositories.usage import Counted, Fetch, Issued, UsageRepository
+from catalog.services.background import Background
 from catalog.services.files import LinkedFile
 from catalog.storage.links import VerifiedLink
 
@@ -21,9 +21,6 @@ MAX_WAITING = 50_000
 """Fetches, and pairs of asset and day, that wait while MongoDB is away (10 MB)."""
 
 _BATCH = 1000
-_CLOSE_SECONDS = 3.0
-
-_LOG = logging.getLogger(__name__)
 
 
 class UsageCounter:
@@ -54,12 +51,10 @@ class UsageCounter:
         self._usage = usage
         self._clock = clock
         self._new_batch = new_batch
-        self._flush_seconds = flush_seconds
         self._max_waiting = max_waiting
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._background = Background("usage-counter", flush_seconds, self.flush)
         self._fetches: dict[bytes, Fetch] = {}
         self._issued: Counter[tuple[AssetId, date]] = Counter()
         self._batch: tuple[bytes, list[Issued]] | None = None
@@ -75,7 +70,7 @@ class UsageCounter:
                 self.dropped += 1
                 return
             self._issued[key] += 1
-            self._start()
+            self._background.wake()
 
     def served(
         self, file: LinkedFile, client: str, pieces: Iterator[bytes], length: int
@@ -113,7 +108,7 @@ class UsageCounter:
                 self.dropped += 1
                 return
             self._fetches[fetch.mark] = fetch
-            self._start()
+            self._background.wake()
 
     # --- writing -------------------------------------------------------------------
 
@@ -138,10 +133,7 @@ class UsageCounter:
 
     def close(self) -> None:
         """Write what waits, if that goes quickly, and stop; idempotent."""
-        self._stop.set()
-        thread = self._thread
-        if thread is not None:
-            thread.join(_CLOSE_SECONDS)
+        self._background.close()
 
     def _some(self) -> list[Fetch]:
         with self._lock:
@@ -156,22 +148,6 @@ class UsageCounter:
             if found:
                 self._batch = (self._new_batch(), found)
         return self._batch
-
-    def _start(self) -> None:
-        if self._thread is None and not self._stop.is_set():
-            self._thread = threading.Thread(
-                target=self._run, name="usage-counter", daemon=True
-            )
-            self._thread.start()
-
-    def _run(self) -> None:
-        is_over = False
-        while not is_over:
-            is_over = self._stop.wait(self._flush_seconds)
-            try:
-                self.flush()
-            except Exception as exc:  # noqa: BLE001  (counting must never end)
-                _LOG.warning("usage not counted yet", extra={"error": str(exc)})
 
 
 def mark_of_link(link: VerifiedLink, client: str, day: date) -> bytes:

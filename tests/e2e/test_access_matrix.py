@@ -114,6 +114,11 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/index/token"): Silent(),
     # Of the caller's own assets; there is no sweep here that adds anything up.
     ("get", "/api/usage"): Silent(),
+    # The words that a user typed himself, nothing of what was found.
+    ("get", "/api/search/analytics"): Silent(),
+    ("get", "/api/search/analytics/settings"): Silent(),
+    ("put", "/api/search/analytics/settings"): Silent(frozenset({415})),
+    ("post", "/api/search/clicks"): Silent(frozenset({415})),
     ("get", "/api/usage/never-used"): Listed(seen=OWNED, counted=None),
     # For the admin, and on one machine for its owner; nobody else gets anywhere.
     ("get", "/api/admin/index"): _ADMINS,

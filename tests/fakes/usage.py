@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from catalog.models.ids import AssetId
 from catalog.repositories.rollups import Rollup, Snapshot, UnusedPage, UsedAsset
+from catalog.repositories.search_log import LoggedClick, LoggedSearch
 from catalog.repositories.usage import Counted, DayOfUse, Fetch, Issued, Usage
 from tests.fakes.failing import Failing
 
@@ -98,3 +99,60 @@ class FakeRollupRepository(Failing):
         self.check()
         del since, limit, page_token
         return self.pages.get(owner, UnusedPage((), None))
+
+
+class FakeSearchLog(Failing):
+    """See ``SearchLogRepository``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: dict[str, LoggedSearch] = {}
+        self.clicked: list[LoggedClick] = []
+        self.wanted: dict[str | None, bool] = {}
+        self.until: datetime | None = None
+
+    def add(self, searches: Sequence[LoggedSearch], until: datetime) -> None:
+        self.check()
+        self.until = until
+        self.log |= {
+            one.search_id: one for one in searches if self.wanted.get(one.user_id, True)
+        }
+
+    def click(self, click: LoggedClick, until: datetime) -> None:
+        self.check()
+        del until
+        if self.wanted.get(click.user_id, True):
+            self.clicked.append(click)
+
+    def searches(
+        self,
+        user_id: str | None,
+        since: datetime,
+        until: datetime,
+        *,
+        is_everybody: bool,
+        limit: int,
+    ) -> tuple[LoggedSearch, ...]:
+        self.check()
+        return tuple(
+            one
+            for one in self.log.values()
+            if (is_everybody or one.user_id == user_id) and since <= one.at <= until
+        )[:limit]
+
+    def clicks(self, searches: Sequence[LoggedSearch]) -> tuple[LoggedClick, ...]:
+        self.check()
+        users = {one.search_id: one.user_id for one in searches}
+        return tuple(
+            one for one in self.clicked if users.get(one.search_id, "") == one.user_id
+        )
+
+    def is_wanted(self, user_id: str | None) -> bool:
+        self.check()
+        return self.wanted.get(user_id, True)
+
+    def want(self, user_id: str | None, *, is_wanted: bool) -> None:
+        self.check()
+        self.wanted[user_id] = is_wanted
+        if not is_wanted:
+            self.log = {k: v for k, v in self.log.items() if v.user_id != user_id}

@@ -197,6 +197,24 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         is_late=True,
     ),
     DatabaseIndex(
+        "search_log", (("user", _UP), ("at", _DOWN)), "a user's searches, newest first"
+    ),
+    DatabaseIndex("search_log", (("at", _DOWN),), "everybody's searches, newest first"),
+    DatabaseIndex(
+        "search_log",
+        (("until", _UP),),
+        "forgetting searches after CATALOG_SEARCH_LOG_DAYS",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex("search_clicks", (("searchId", _UP),), "the clicks of searches"),
+    DatabaseIndex("search_clicks", (("user", _UP),), "removing a user's clicks"),
+    DatabaseIndex(
+        "search_clicks",
+        (("until", _UP),),
+        "forgetting clicks likewise",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
         "idempotency",
         (("createdAt", _UP),),
         "forgetting keys after a week",

@@ -148,6 +148,27 @@ RECORDS = (
         "nothing",
     ),
     (
+        "search_log",
+        (
+            "one per search: who, the folded words, the filters, how much was found, "
+            "how fast; nothing of what was found"
+        ),
+        "API",
+        "nothing",
+    ),
+    (
+        "search_clicks",
+        "what was opened out of searches, and at which position",
+        "API",
+        "nothing",
+    ),
+    (
+        "search_settings",
+        "users who said whether their searches may be logged",
+        "API",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",
