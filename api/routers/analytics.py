@@ -8,6 +8,7 @@ from starlette.responses import Response
 from api.asset_services import ServicesDep
 from api.bodies import Body, BodyDep, json_object, validated
 from api.dependencies import AskerDep, SinceParam, UntilParam, WriterDep
+from api.freshness import FRESH
 from api.responses import JsonResponse
 from api.schemas.analytics import (
     SearchAnalytics,
@@ -52,6 +53,7 @@ def click(services: ServicesDep, writer: WriterDep, body: BodyDep) -> Response:
     summary="See what is searched for, and not found",
     response_model=SearchAnalytics,
     responses=problems(400, 401, 503),
+    dependencies=[FRESH],
 )
 def analytics(
     asker: AskerDep,
@@ -73,6 +75,7 @@ def analytics(
     summary="See whether your searches are logged",
     response_model=SearchSettings,
     responses=problems(400, 401, 503),
+    dependencies=[FRESH],
 )
 def read_settings(asker: AskerDep, services: ServicesDep) -> JsonResponse:
     """What the caller wants, and what the catalog does."""

@@ -12,12 +12,13 @@ from api.dependencies import (
     SinceParam,
     UntilParam,
 )
+from api.freshness import FRESH
 from api.responses import JsonResponse
 from api.schemas.problems import problems
 from api.schemas.usage import UnusedPage, Usage
 from api.usage_presenters import moment, usage_report
 
-router = APIRouter(prefix="/api/usage", tags=["usage"])
+router = APIRouter(prefix="/api/usage", tags=["usage"], dependencies=[FRESH])
 
 
 @router.get(
