@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
+from secrets import token_bytes
 from typing import Annotated
 from uuid import uuid4
 
 from fastapi import Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
 
 from api.presenters import Linker
 from catalog.graph import Catalog
@@ -21,7 +24,11 @@ from catalog.services.files import FileService
 from catalog.services.index_monitor import IndexMonitor
 from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
+from catalog.services.search_log import SearchLog
+from catalog.services.stats import StatsService
 from catalog.services.suggestions import SuggestionService
+from catalog.services.usage import UsageService
+from catalog.services.usage_counter import UsageCounter
 from catalog.services.why.service import WhyService
 from catalog.storage.links import rounded_expiry
 
@@ -40,6 +47,10 @@ class AssetServices:
     why: WhyService
     editing: EditService
     collections: CollectionService
+    usage: UsageCounter
+    stats: StatsService
+    owners: UsageService
+    searches: SearchLog
     path: Callable[[ObjectKey, int], str]
 
 
@@ -87,6 +98,31 @@ def build_services(catalog: Catalog) -> AssetServices:
         collections=CollectionService(
             catalog.collections, assets, catalog.clock, new_id=lambda: uuid4().hex
         ),
+        usage=UsageCounter(
+            catalog.usage, catalog.clock, new_batch=lambda: token_bytes(16)
+        ),
+        stats=StatsService(
+            assets,
+            catalog.usage,
+            catalog.clock,
+            prices=catalog.settings.storage_prices,
+            storage_class=catalog.settings.storage_class,
+        ),
+        owners=UsageService(
+            catalog.rollups,
+            catalog.assets,
+            catalog.clock,
+            prices=catalog.settings.storage_prices,
+            storage_class=catalog.settings.storage_class,
+        ),
+        searches=SearchLog(
+            catalog.search_log,
+            assets,
+            catalog.clock,
+            new_id=lambda: uuid4().hex,
+            kept=timedelta(days=catalog.settings.search_log_days),
+            is_on=catalog.settings.search_log,
+        ),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 
@@ -99,6 +135,8 @@ async def services_lifespan(app: FastAPI) -> AsyncIterator[None]:
     if services is not None:
         app.state.asset_services = None
         await services.search.close()
+        await run_in_threadpool(services.usage.close)
+        await run_in_threadpool(services.searches.close)
 
 
 async def get_services(request: Request) -> AssetServices:

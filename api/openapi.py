@@ -48,6 +48,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "assets", "description": "LoRAs, images, transcripts, datasets."},
     {"name": "collections", "description": "Users' groups of assets."},
     {"name": "files", "description": "Downloads, thumbnails and signed links."},
+    {"name": "usage", "description": "Use, bytes and cost of assets."},
     {"name": "jobs", "description": "Generation requests and their live events."},
     {"name": "admin", "description": "The index: rebuild, repair, schedule."},
     {"name": "health", "description": "For orchestrators and Prometheus."},

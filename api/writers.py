@@ -1,5 +1,6 @@
 """Who asks for a change: the address says so, or the body."""
 
+from dataclasses import replace
 from typing import Any
 
 from api.bodies import validated
@@ -38,4 +39,4 @@ def named_asker(asker: Asker, data: dict[str, Any], *, has_token: bool) -> Asker
     """
     user_id = named_user(asker, data)
     is_admin = asker.sees_everything and (has_token or user_id is None)
-    return Asker(user_id, sees_everything=is_admin)
+    return replace(asker, user_id=user_id, sees_everything=is_admin)

@@ -11,6 +11,7 @@ from secrets import token_hex
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from catalog.access_logs import LogSource
 from catalog.clock import SystemClock
 from catalog.config import Settings
 from catalog.errors import InvalidRequestError
@@ -48,8 +49,12 @@ from catalog.repositories.mongo.object_work import MongoObjectWorkRepository
 from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
+from catalog.repositories.mongo.rollups import MongoRollupRepository
 from catalog.repositories.mongo.rows import MongoRowRepository
+from catalog.repositories.mongo.search_log import MongoSearchLogRepository
 from catalog.repositories.mongo.submissions import MongoSubmissionRepository
+from catalog.repositories.mongo.usage import MongoUsageRepository
+from catalog.repositories.mongo.usage_logs import MongoUsageLogRepository
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
@@ -123,6 +128,10 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         leases=MongoLeaseRepository(database),
         sweeps=MongoScheduleRepository(database),
         reconciles=MongoReconcileRepository(database),
+        usage=MongoUsageRepository(database),
+        usage_logs=MongoUsageLogRepository(database),
+        rollups=MongoRollupRepository(database),
+        search_log=MongoSearchLogRepository(database),
         fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),
@@ -144,6 +153,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         jsonable=json_value,
         close=close,
         object_events=_object_events(settings, store),
+        log_sources=open_log_sources(settings),
     )
 
 
@@ -221,6 +231,34 @@ def open_store(settings: Settings) -> ObjectStore:
     raise InvalidRequestError(
         "CATALOG_STORAGE", "It must be `s3://bucket` or `file:///directory`."
     )
+
+
+def open_log_sources(settings: Settings) -> tuple[LogSource, ...]:
+    """Open the stores that ``CATALOG_USAGE_LOGS`` names.
+
+    Raises:
+        InvalidRequestError: One is neither ``s3://bucket/prefix`` nor
+            ``file:///directory``.
+    """
+    sources = []
+    for address in settings.usage_logs:
+        parts = urlsplit(address)
+        store: ObjectStore
+        if parts.scheme == "file" and parts.path:
+            store = DirectoryObjectStore(Path(unquote(parts.path)))
+            sources.append(LogSource(store))
+        elif parts.scheme == "s3" and parts.netloc:
+            client = connect_s3(settings.s3_endpoint_url, settings.s3_region)
+            store = S3ObjectStore(
+                parts.netloc, client=client, endpoint_url=settings.s3_endpoint_url
+            )
+            sources.append(LogSource(store, parts.path.removeprefix("/")))
+        else:
+            raise InvalidRequestError(
+                "CATALOG_USAGE_LOGS",
+                "Each must be `s3://bucket/prefix` or `file:///directory`.",
+            )
+    return tuple(sources)
 
 
 def _object_events(settings: Settings, store: ObjectStore) -> ObjectEventQueue | None:

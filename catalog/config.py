@@ -95,6 +95,47 @@ class Settings(BaseSettings):
     cdn_url: str | None = Field(
         default=None, description="Reserved for the address of a CDN before storage."
     )
+    storage_prices: dict[str, float] = Field(
+        default={
+            "STANDARD": 0.023,
+            "STANDARD_IA": 0.0125,
+            "GLACIER_IR": 0.004,
+        },
+        description="What storage costs by storage class, in dollars for 2^30 bytes "
+        "(a GB as S3 bills it) and month (JSON object).",
+    )
+    storage_class: str = Field(
+        default="STANDARD",
+        description="Storage class that the bytes of assets lie in, for their cost.",
+    )
+    usage_logs: tuple[str, ...] = Field(
+        default=(),
+        description="Where access logs of S3 (server access logs) and CloudFront "
+        "(standard logs) lie, for counting downloads (JSON list), such as "
+        '`["s3://my-logs/s3/"]`; `file:///directory` works, too.',
+    )
+    usage_logs_seconds: int = Field(
+        default=900,
+        ge=10,
+        description="How often access logs are looked for, in seconds.",
+    )
+    rollup_seconds: int = Field(
+        default=3600,
+        ge=60,
+        description="How often every owner's assets are added up for `/api/usage`, in "
+        "seconds. MongoDB reads all of `assets` for it.",
+    )
+    search_log: bool = Field(
+        default=True,
+        description="Whether searches and clicks are logged for search analytics; each "
+        "user can say no for himself.",
+    )
+    search_log_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="How long a logged search or click is kept, in days.",
+    )
     data_dir: Path = Field(
         default=Path(".catalog"), description="Data directory of `catalog up`."
     )

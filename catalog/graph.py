@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.access_logs import LogSource
 from catalog.clock import Clock
 from catalog.config import Settings
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
@@ -35,6 +36,10 @@ from catalog.repositories.index_state import (
 )
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
+from catalog.repositories.rollups import RollupRepository
+from catalog.repositories.search_log import SearchLogRepository
+from catalog.repositories.usage import UsageRepository
+from catalog.repositories.usage_logs import UsageLogRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
@@ -69,6 +74,10 @@ class Catalog:
     leases: LeaseRepository
     sweeps: ScheduleRepository
     reconciles: ReconcileRepository
+    usage: UsageRepository
+    usage_logs: UsageLogRepository
+    rollups: RollupRepository
+    search_log: SearchLogRepository
     fal_keys: PublicKeys
     store: ObjectStore
     links: LinkSigner
@@ -82,5 +91,7 @@ class Catalog:
     jsonable: Callable[[Any], Any]
     """Makes any value of a record fit for JSON, a job record's ``_id`` for one."""
     close: Callable[[], None]
+    log_sources: tuple[LogSource, ...] = ()
+    """Where access logs lie."""
     object_events: ObjectEventQueue | None = None
     """The store's notifications, if there is a queue of them."""

@@ -18,6 +18,7 @@ from catalog.graph import Catalog
 from catalog.telemetry import configure_logging
 from indexer.daemon import Daemon
 from indexer.ports import Ports
+from indexer.usage_ports import UsagePorts
 
 log = logging.getLogger("indexer")
 
@@ -59,9 +60,25 @@ def ports_of(catalog: Catalog) -> Ports:
         reindex_every=timedelta(seconds=settings.reindex_seconds) or None,
         rollback_window=timedelta(seconds=settings.rollback_seconds),
         lease_ttl=timedelta(seconds=settings.lease_seconds),
+        use=usage_ports_of(catalog),
         storage_directory=(
             Path(unquote(place.path)) if place.scheme == "file" else None
         ),
+    )
+
+
+def usage_ports_of(catalog: Catalog) -> UsagePorts:
+    """Take out of the catalog what the sweeps over the use of assets need."""
+    settings = catalog.settings
+    own = catalog.store.store_id.removeprefix("s3://")
+    return UsagePorts(
+        usage=catalog.usage,
+        files=catalog.usage_logs,
+        sources=catalog.log_sources,
+        buckets=frozenset({own, *settings.storage_buckets}),
+        logs_every=timedelta(seconds=settings.usage_logs_seconds),
+        rollups=catalog.rollups,
+        rollup_every=timedelta(seconds=settings.rollup_seconds),
     )
 
 

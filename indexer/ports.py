@@ -29,6 +29,7 @@ from catalog.repositories.index_state import (
 )
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter
 from catalog.storage.base import ObjectEventQueue, ObjectStore
+from indexer.usage_ports import UsagePorts
 
 MakePool = Callable[[int, str], Executor]
 """Makes an executor of so many threads, named so."""
@@ -64,6 +65,7 @@ class Ports:
         reindex_every: How often the index is built anew; ``None`` for never.
         make_pool: Makes the threads of the applying loop.
         object_events: The store's notifications; ``None`` without.
+        use: What the sweeps over the use of assets stand on; ``None`` without them.
     """
 
     clock: Clock
@@ -96,3 +98,4 @@ class Ports:
     reindex_every: timedelta | None = None
     make_pool: MakePool = thread_pool
     object_events: ObjectEventQueue | None = None
+    use: UsagePorts | None = None

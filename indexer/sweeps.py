@@ -18,6 +18,7 @@ from indexer.sweep_plan import Sweep
 from indexer.sweep_run import Run
 from indexer.temporary import TemporaryFiles
 from indexer.term import Term
+from indexer.usage_sweeps import usage_sweeps
 
 SWEEP_OF_KIND = {
     "index": "reconcile-index",
@@ -128,6 +129,7 @@ class Sweeps:
                 ports.reindex_every or timedelta(),
                 self._reindex,
             ),
+            *usage_sweeps(ports.use, ports.clock),
         ]
 
     # --- on request ----------------------------------------------------------------

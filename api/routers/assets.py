@@ -1,6 +1,7 @@
 """``/api/assets/…`` and its short forms: lists by type, and one asset."""
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -19,6 +20,7 @@ from api.queries import ASSET_ID, Listing, ListingDep, next_page_token
 from api.responses import JsonResponse, next_link
 from api.schemas.assets import Asset, AssetsOfJob, Dataset, Image, Lora, Transcript
 from api.schemas.problems import problems
+from api.search_notes import note
 from catalog.access import Asker
 from catalog.models.asset import AssetType, AssetView
 from catalog.services.editing import edit_tag
@@ -118,7 +120,10 @@ async def _list(
     headers: dict[str, str] = {}
     if listing.has_words:
         query = listing.worded(kind)
+        started = perf_counter()
         answered = await services.search.search(query)
+        took_ms = round((perf_counter() - started) * 1000, 1)
+        headers["X-Search-Id"] = note(services, query, answered, took_ms)
         views = tuple(hit.view for hit in answered.answer.hits)
         total = answered.answer.found
         next_token = next_page_token(query, total)

@@ -68,6 +68,7 @@ def download(
     found = services.downloads.download(
         asker, asset_id, expires_seconds=expires, version=version, file_name=file
     )
+    services.usage.issued(found.asset_id)
     base = base_address(request)
     chosen = found.chosen
     expires_at = found.expires_at

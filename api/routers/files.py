@@ -61,8 +61,10 @@ def read_file(key: KeyPath, request: Request, services: ServicesDep) -> Response
     part = _part(request, headers, file)
     start, length = (part.start, part.length) if part else (0, file.size_bytes)
     headers["Content-Length"] = str(length)
+    client = request.client.host if request.client else ""
+    pieces = files.stream(file, start, length)
     return StreamingResponse(
-        files.stream(file, start, length),
+        services.usage.served(file, client, pieces, length),
         status_code=206 if part else 200,
         headers=headers,
         media_type=file.content_type,

@@ -18,6 +18,7 @@ from api.queries import TranscriptQueryDep, next_page_token
 from api.responses import JsonResponse
 from api.schemas.problems import problems
 from api.schemas.search import SearchPage, TranscriptPage
+from api.search_notes import note
 from api.search_params import documented_parameters, read_search_query
 
 router = APIRouter(tags=["search"], lifespan=services_lifespan)
@@ -43,7 +44,9 @@ async def search_assets(request: Request) -> JsonResponse:
     link = await get_linker(request)
     answered = await services.search.search(query)
     answer = answered.answer
+    took_ms = round((perf_counter() - started) * 1000, 1)
     facts: dict[str, Any] = {
+        "searchId": note(services, query, answered, took_ms),
         "found": answer.found,
         "page": query.page,
         "perPage": query.per_page,
@@ -75,12 +78,15 @@ async def search_transcripts(
     `"…"` looks for a phrase, `-word` excludes. Times are milliseconds from the start
     of the recording, `null` where the source has none.
     """
+    started = perf_counter()
     answered = await services.search.search_transcripts(query)
+    took_ms = round((perf_counter() - started) * 1000, 1)
     answer = answered.answer
     jobs = [presenters.transcript_job(found, link) for found in answer.hits]
     if answered.is_degraded:
         jobs = [job | {"matches": None} for job in jobs]
     facts: dict[str, Any] = {
+        "searchId": note(services, query, answered, took_ms),
         "found": answer.found,
         "jobs": jobs,
         "nextPageToken": next_page_token(query, answer.found),

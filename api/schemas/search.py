@@ -71,6 +71,7 @@ class SearchPage(WireModel):
         json_schema_extra={
             "examples": [
                 {
+                    "searchId": "0f8fad5bd9cb469fa16570867728950e",
                     "found": 1,
                     "page": 1,
                     "perPage": 24,
@@ -101,6 +102,8 @@ class SearchPage(WireModel):
         }
     )
 
+    search_id: str
+    """By which `POST /api/search/clicks` tells what was opened."""
     found: int
     """How many on all pages, as far as the caller may see them."""
     page: int
@@ -148,6 +151,7 @@ class TranscriptPage(WireModel):
         json_schema_extra={
             "examples": [
                 {
+                    "searchId": "0f8fad5bd9cb469fa16570867728950e",
                     "found": 1,
                     "jobs": [
                         {
@@ -177,6 +181,8 @@ class TranscriptPage(WireModel):
         }
     )
 
+    search_id: str
+    """By which `POST /api/search/clicks` tells what was opened."""
     found: int
     jobs: list[TranscriptJob]
     next_page_token: str | None

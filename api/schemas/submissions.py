@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from api.schemas.analytics import SearchClickBody, SearchSettingsBody
 from api.schemas.common import WireModel
 from api.schemas.jobs import JobRecord
 from catalog.models.generation import ImageGeneration, LoraTraining, Transcription
@@ -116,6 +117,8 @@ BODIES: tuple[type[BaseModel], ...] = (
     ImageGenerationBody,
     TranscriptionBody,
     WhoAsks,
+    SearchClickBody,
+    SearchSettingsBody,
 )
 """They document; ``api.bodies`` reads."""
 

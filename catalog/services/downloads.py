@@ -13,7 +13,7 @@ from catalog.errors import (
     NotFoundError,
 )
 from catalog.models.asset import AssetView, FileView
-from catalog.models.ids import ObjectKey
+from catalog.models.ids import AssetId, ObjectKey
 from catalog.services.assets import AssetService
 from catalog.storage.base import ObjectStore
 from catalog.storage.links import LinkSigner
@@ -48,12 +48,14 @@ class Download:
     """Where the bytes of an asset can be fetched.
 
     ``expires_at`` is ``None`` for a foreign address (it is not ours to limit).
-    ``files`` are all files of the asset's version, ``chosen`` among them.
+    ``files`` are all files of the asset's version, ``chosen`` among them;
+    ``asset_id`` is that of the asset that ``chosen`` belongs to.
     """
 
     chosen: DownloadFile
     expires_at: datetime | None
     files: tuple[DownloadFile, ...]
+    asset_id: AssetId
 
 
 class DownloadService:
@@ -110,6 +112,7 @@ class DownloadService:
             if "url" in chosen
             else datetime.fromtimestamp(expires_at, UTC),
             files=tuple(self._listed(file, expires_at) for file in files),
+            asset_id=_owning(views, chosen),
         )
 
     def _address(
@@ -174,6 +177,15 @@ def _files(
     if version is not None and not states:
         raise NotFoundError("version", f"{version} of {target}")
     return [file for state in states for file in state["files"]]
+
+
+def _owning(views: tuple[AssetView, ...], chosen: FileView) -> AssetId:
+    """Tell which of several assets a file was listed by."""
+    return next(
+        AssetId(view["assetId"])
+        for view in views
+        if any(chosen in state["files"] for state in view["versions"])
+    )
 
 
 def _chosen(files: list[FileView], file_name: str | None, target: str) -> FileView:

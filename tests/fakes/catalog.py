@@ -28,6 +28,7 @@ from tests.fakes.object_work import FakeObjectWork
 from tests.fakes.search import FakeSearchReader
 from tests.fakes.store import FakeStore
 from tests.fakes.submissions import FakeSubmissionRepository
+from tests.fakes.usage import FakeRollupRepository, FakeSearchLog, FakeUsageRepository
 
 NOW = datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
 
@@ -133,6 +134,9 @@ class FakeParts:
     )
     sweeps: FakeScheduleRepository = field(default_factory=FakeScheduleRepository)
     reconciles: FakeReconcileRepository = field(default_factory=FakeReconcileRepository)
+    usage: FakeUsageRepository = field(default_factory=FakeUsageRepository)
+    rollups: FakeRollupRepository = field(default_factory=FakeRollupRepository)
+    search_log: FakeSearchLog = field(default_factory=FakeSearchLog)
 
     def __post_init__(self) -> None:
         self.submissions = FakeSubmissionRepository(self.jobs, json_value)
@@ -160,6 +164,9 @@ class FakeParts:
             index_requests=self.index_requests,
             sweeps=self.sweeps,
             reconciles=self.reconciles,
+            usage=self.usage,
+            rollups=self.rollups,
+            search_log=self.search_log,
             index_status=self.index_status,
             store=self.store,
             links=LinkSigner(b"secret", self.clock),

@@ -196,6 +196,75 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         "files of one content",
     ),
     DatabaseIndex(
+        "usage_marks",
+        (("until", _UP),),
+        "forgetting which fetches were counted, once nothing tells of them any more",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "usage_assets",
+        (("userId", _UP), ("downloads", _DOWN), ("_id", _UP)),
+        "an owner's assets by how much they are used",
+    ),
+    DatabaseIndex(
+        "usage_assets",
+        (("downloads", _DOWN), ("_id", _UP)),
+        "everybody's assets by how much they are used",
+    ),
+    DatabaseIndex(
+        "usage_daily", (("assetId", _UP), ("day", _UP)), "the days of an asset's use"
+    ),
+    DatabaseIndex(
+        "usage_daily",
+        (("until", _UP),),
+        "forgetting single days after 800",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "usage_owners", (("owner", _UP), ("day", _UP)), "the days of an owner's assets"
+    ),
+    DatabaseIndex(
+        "usage_owners",
+        (("until", _UP),),
+        "forgetting single days after 800",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "usage_snapshots",
+        (("owner", _UP), ("day", _UP)),
+        "what an owner's assets amounted to, day by day",
+    ),
+    DatabaseIndex(
+        "usage_snapshots",
+        (("until", _UP),),
+        "forgetting snapshots after 800 days",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "assets",
+        (("ownerKey", _UP), ("createdAt", _UP), ("_id", _UP)),
+        "an owner's oldest assets, to find those that nobody uses",
+        is_late=True,
+    ),
+    DatabaseIndex(
+        "search_log", (("user", _UP), ("at", _DOWN)), "a user's searches, newest first"
+    ),
+    DatabaseIndex("search_log", (("at", _DOWN),), "everybody's searches, newest first"),
+    DatabaseIndex(
+        "search_log",
+        (("until", _UP),),
+        "forgetting searches after CATALOG_SEARCH_LOG_DAYS",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex("search_clicks", (("searchId", _UP),), "the clicks of searches"),
+    DatabaseIndex("search_clicks", (("user", _UP),), "removing a user's clicks"),
+    DatabaseIndex(
+        "search_clicks",
+        (("until", _UP),),
+        "forgetting clicks likewise",
+        {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
         "idempotency",
         (("createdAt", _UP),),
         "forgetting keys after a week",

@@ -127,6 +127,75 @@ RECORDS = (
         "nothing",
     ),
     (
+        "usage_assets",
+        (
+            "one per asset that was used: downloads, views and links handed out since "
+            "counting began, and when it was last fetched"
+        ),
+        "API, indexer (from access logs)",
+        "nothing",
+    ),
+    (
+        "usage_daily",
+        "the same by asset and day (UTC), for 800 days",
+        "API, indexer",
+        "nothing",
+    ),
+    (
+        "usage_owners",
+        "the same by owner (and `all`) and day, for 800 days",
+        "API, indexer",
+        "nothing",
+    ),
+    (
+        "usage_marks",
+        (
+            "which fetches were counted: hashes of link, client and day, or of a log's "
+            "request, for 100 days; so that each counts once"
+        ),
+        "API, indexer",
+        "nothing",
+    ),
+    (
+        "usage_log_files",
+        "access logs that were read, by name and etag, and what came of each",
+        "indexer",
+        "nothing",
+    ),
+    (
+        "usage_rollups",
+        "what each owner's assets (and `all`) amount to, as of the last sweep",
+        "indexer",
+        "nothing",
+    ),
+    (
+        "usage_snapshots",
+        "the same by day, for growth, for 800 days",
+        "indexer",
+        "nothing",
+    ),
+    (
+        "search_log",
+        (
+            "one per search: who, the folded words, the filters, how much was found, "
+            "how fast; nothing of what was found"
+        ),
+        "API",
+        "nothing",
+    ),
+    (
+        "search_clicks",
+        "what was opened out of searches, and at which position",
+        "API",
+        "nothing",
+    ),
+    (
+        "search_settings",
+        "users who said whether their searches may be logged",
+        "API",
+        "nothing",
+    ),
+    (
         "index_generations",
         "one per physical set of indexes: state, checkpoint, how far a build is",
         "indexer",
