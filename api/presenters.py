@@ -265,6 +265,7 @@ def in_full(
         wire["speakerNames"] = view["speakers"]
     if is_owner:
         wire["sharedWith"] = view.get("sharedWith", [])
+        wire["sharing"] = view.get("sharing", [])
         wire["problems"] = view.get("problems", [])
         wire["tagSuggestions"] = view.get("tagSuggestions", [])
     return wire

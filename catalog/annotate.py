@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.models.ids import UserId
 from catalog.models.job import JobMetadata
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation
 from catalog.search.values import fold_tag
 
@@ -21,7 +21,7 @@ class Annotated:
     description: str | None
     tags: tuple[str, ...]
     is_public: bool
-    shared_with: tuple[UserId, ...]
+    shared_with: tuple[Grant, ...]
     trashed_at: datetime | None
 
 
@@ -40,7 +40,7 @@ def annotated(
     """
     name, description = metadata.name, metadata.description
     is_public = metadata.is_public
-    shared_with: tuple[UserId, ...] = ()
+    shared_with: tuple[Grant, ...] = ()
     trashed_at = None
     tags = {fold_tag(label): label for label in reversed(metadata.tags)}
     tags = dict(reversed(tags.items()))

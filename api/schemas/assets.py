@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from api.schemas.common import IndexReached, WireModel
+from catalog.models.sharing import Grant
 
 _LINK = "http://localhost:5000/api/files/{}?e=1764284400&s=3q2-7wAA"
 _JOB = "6f0c4c5e-8f5c-4f0e-9f1e-0c5d1a2b3c4d"
@@ -295,6 +296,7 @@ class Asset(WireModel):
                     "rank": 16,
                     "extraction": ["ok"],
                     "sharedWith": [],
+                    "sharing": [],
                     "problems": [],
                     "tagSuggestions": ["headshot"],
                 }
@@ -322,7 +324,9 @@ class Asset(WireModel):
     picture: AssetPicture | None = None
     """Absent until a worker has looked at the file."""
     shared_with: list[str] | None = None
-    """For its owner only."""
+    """Users whom it is shared with; for its owner only."""
+    sharing: list[Grant] | None = None
+    """Users and groups whom it is shared with, and their rights; for its owner only."""
     problems: list[str] | None = None
     """What could not be read in its record; for its owner only."""
     tag_suggestions: list[str] | None = None

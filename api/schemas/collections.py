@@ -10,11 +10,11 @@ from api.schemas.submissions import UserIdField
 from catalog.models.collection import (
     MAX_NAMED,
     CollectionEdit,
-    Grant,
     MemberNames,
     NewCollection,
 )
 from catalog.models.generation import Asked, Text
+from catalog.models.sharing import Grant
 
 _EXAMPLE: dict[str, Any] = {
     "collectionId": "5d0c7f0b1e6d4f6c9f2f3f6d1c0a9b8e",

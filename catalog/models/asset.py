@@ -18,6 +18,7 @@ from catalog.models.ids import (
     RootKey,
     UserId,
 )
+from catalog.models.sharing import Grant
 from catalog.models.transcript import Segment
 
 
@@ -88,7 +89,7 @@ class Asset(Model):
     description: str | None = None
     tags: tuple[str, ...] = ()
     is_public: bool = False
-    shared_with: tuple[UserId, ...] = ()
+    shared_with: tuple[Grant, ...] = ()
     trashed_at: AwareDatetime | None = None
     collections: tuple[CollectionId, ...] = ()
     own_collections: tuple[CollectionId, ...] = ()
@@ -153,7 +154,7 @@ class VersionView(TypedDict):
 class GrantView(TypedDict):
     """Whom an asset is shared with; exactly one of ``user`` and ``group`` is set.
 
-    ``right`` is ``view`` or ``edit``.
+    ``right`` is ``view`` or ``edit``. ``sharedWith`` names the users among them alone.
     """
 
     user: NotRequired[str]

@@ -1,7 +1,7 @@
 """A user's group of assets, and what belongs to it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -9,30 +9,15 @@ from catalog.models.asset import AssetType
 from catalog.models.base import Model
 from catalog.models.generation import Asked, Name, Text
 from catalog.models.ids import AssetId, CollectionId, GroupId, JobId, UserId
+from catalog.models.sharing import MAX_GRANTS, Grant, Right, strongest
 
 MAX_NAMED = 1000
 """Assets in one call; a collection may have any number."""
 
-MAX_GRANTS = 500
 MAX_DEPTH = 10
 """Collections within collections."""
 
 _Id = Annotated[Text, Field(max_length=512)]
-
-
-class Grant(Asked):
-    """Whom something is shared with, and what he may do: see it, or change it too."""
-
-    user: _Id | None = None
-    group: _Id | None = None
-    right: Literal["view", "edit"] = "view"
-
-    @model_validator(mode="after")
-    def _names_one(self) -> Self:
-        if (self.user is None) == (self.group is None):
-            message = "name a `user` or a `group`"
-            raise ValueError(message)
-        return self
 
 
 class MemberName(Asked):
@@ -128,14 +113,6 @@ class Member(Model):
 
 def is_shared_with(
     collection: Collection, user_id: UserId | None, groups: tuple[GroupId, ...]
-) -> Literal["view", "edit"] | None:
+) -> Right | None:
     """Tell what a user may do with a collection of somebody else's."""
-    rights = {
-        grant.right
-        for grant in collection.sharing
-        if (grant.user is not None and grant.user == user_id)
-        or (grant.group is not None and grant.group in groups)
-    }
-    if "edit" in rights:
-        return "edit"
-    return "view" if rights else None
+    return strongest(collection.sharing, user_id, groups)

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from catalog.models.base import Model
 from catalog.models.ids import JobId, ObjectKey, UserId
+from catalog.models.sharing import Grant
 from catalog.models.transcript import TranscriptContent
 
 
@@ -88,7 +89,7 @@ class Annotation(Model):
     name: str | None = None
     description: str | None = None
     is_public: bool | None = None
-    shared_with: tuple[UserId, ...] | None = None
+    shared_with: tuple[Grant, ...] | None = None
     trashed_at: AwareDatetime | None = None
     tags_added: tuple[str, ...] = ()
     tags_removed: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetRow, AssetView
 from catalog.models.file_facts import NO_FILE_FACTS
 from catalog.models.ids import CollectionId, ObjectKey, RootKey, UserId
+from catalog.models.sharing import Grant
 from catalog.models.transcript import Segment
 from catalog.search.base import Document
 from catalog.search.file_fields import file_fields, file_names
@@ -68,7 +69,7 @@ _owner_key = lru_cache(maxsize=65_536)(owner_key)
 def _acl(
     owner: UserId,
     is_public: bool,  # noqa: FBT001  (a cache key)
-    shared_with: tuple[UserId, ...],
+    shared_with: tuple[Grant, ...],
     collections: tuple[CollectionId, ...],
 ) -> tuple[str, ...]:
     return access_keys(

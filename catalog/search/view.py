@@ -10,9 +10,11 @@ from catalog.models.asset import (
     AssetVersion,
     AssetView,
     FileView,
+    GrantView,
     VersionView,
 )
 from catalog.models.file_facts import NO_FILE_FACTS
+from catalog.models.sharing import Grant
 from catalog.search.file_fields import add_file_facts
 
 
@@ -33,7 +35,10 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
     }
     # Literal keys, so that the type checker holds them against ``AssetView``.
     if asset.shared_with:
-        view["sharedWith"] = list(asset.shared_with)
+        users = [one.user for one in asset.shared_with if one.user is not None]
+        if users:
+            view["sharedWith"] = users
+        view["sharing"] = [grant_view(one) for one in asset.shared_with]
     if asset.updated_at is not None:
         view["updatedAt"] = iso_time(asset.updated_at)
     if asset.completed_at is not None:
@@ -95,6 +100,13 @@ def _add_recorded(view: AssetView, asset: Asset) -> None:
         view["speakers"] = list(asset.speakers)
     if asset.language is not None:
         view["language"] = asset.language
+
+
+def grant_view(grant: Grant) -> GrantView:
+    """Present whom something is shared with."""
+    if grant.user is not None:
+        return {"user": grant.user, "right": grant.right}
+    return {"group": grant.group or "", "right": grant.right}
 
 
 def _version_view(version: AssetVersion) -> VersionView:

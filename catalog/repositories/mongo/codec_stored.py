@@ -11,8 +11,10 @@ from typing import Any
 
 import orjson
 from bson.binary import Binary
+from pydantic import ValidationError
 
-from catalog.models.ids import ObjectKey, UserId
+from catalog.models.ids import ObjectKey
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
 from catalog.models.transcript import TranscriptContent
 from catalog.repositories.mongo.client import Record
@@ -155,7 +157,8 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
     reader = Reader()
     shared = None
     if raw.get("sharedWith") is not None:
-        shared = tuple(UserId(user) for user in _texts(reader, raw, "sharedWith"))
+        named = map(_grant, reader.items(raw, "sharedWith"))
+        shared = tuple(one for one in named if one is not None)
     revision = raw.get("revision")
     return Annotation(
         target=str(raw["_id"]),
@@ -181,13 +184,28 @@ def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
         "isPublic": annotation.is_public,
         "sharedWith": None
         if annotation.shared_with is None
-        else list(annotation.shared_with),
+        else [_grant_record(one) for one in annotation.shared_with],
         "trashedAt": annotation.trashed_at,
         "tagsAdded": list(annotation.tags_added) or None,
         "tagsRemoved": list(annotation.tags_removed) or None,
     }
     written = {name: value for name, value in fields.items() if value is not None}
     return written, dict.fromkeys(fields.keys() - written.keys(), "")
+
+
+def _grant(raw: object) -> Grant | None:
+    """Read a grant; a plain text is a user who may see it, what is odd gives nothing."""
+    try:
+        return Grant.model_validate({"user": raw} if isinstance(raw, str) else raw)
+    except ValidationError:
+        return None
+
+
+def _grant_record(grant: Grant) -> Any:  # noqa: ANN401  (a text or a sub-record)
+    """Write a grant, as other tools write it where they can."""
+    if grant.user is not None and grant.right == "view":
+        return grant.user
+    return grant.model_dump(exclude_none=True)
 
 
 def _texts(reader: Reader, raw: Mapping[str, Any], name: str) -> tuple[str, ...]:

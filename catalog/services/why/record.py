@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from catalog.access import Scope, access_keys, may_see
+from catalog.access import Scope, may_see
 from catalog.models.job import JobStatus, JobType
+from catalog.models.sharing import users_of
 from catalog.repositories.base import RootBundle
-from catalog.search.view import iso_time
+from catalog.search.view import grant_view, iso_time
 from catalog.services.why.case import MAX_NAMED, Case, Stage, Verdict, quoted
+from catalog.services.why.rights import is_shared_with, keys_of
 
 _UNFINISHED: Mapping[str, tuple[str, str, str]] = {
     JobStatus.QUEUED: ("job_queued", "Its job waits to be started.", "Wait for it."),
@@ -146,15 +148,10 @@ def rights_stage(case: Case) -> Stage:
         facts["mayBeSeenBy"] = {
             "owner": asset.user_id,
             "isPublic": asset.is_public,
-            "sharedWith": list(asset.shared_with),
+            "sharedWith": list(users_of(asset.shared_with)),
+            "sharing": [grant_view(one) for one in asset.shared_with],
         }
-    acl = access_keys(
-        asset.user_id,
-        is_public=asset.is_public,
-        shared_with=asset.shared_with,
-        collections=asset.own_collections,
-    )
-    if not may_see(asker, acl):
+    if not may_see(asker, keys_of(asset)):
         return Stage(
             "rights",
             Verdict.FAILED,
@@ -177,7 +174,7 @@ def relations(case: Case) -> list[str]:
         return []
     is_in = {
         Scope.OWN: asset.user_id == user,
-        Scope.SHARED: user in asset.shared_with,
+        Scope.SHARED: user is not None and is_shared_with(case.query.asker, asset),
         Scope.PUBLIC: asset.is_public,
     }
     return [scope.value for scope, holds in is_in.items() if holds]
