@@ -22,6 +22,7 @@ from api.routers import (
     downloads,
     editing,
     files,
+    groups,
     health,
     index,
     jobs,
@@ -35,6 +36,7 @@ from api.routers import (
 from api.streams import JobStreams
 from catalog.graph import Catalog
 from catalog.services.freshness import FreshnessService
+from catalog.services.membership import MembershipService
 
 _ROUTERS = (
     jobs.router,
@@ -45,6 +47,8 @@ _ROUTERS = (
     editing.trash,
     collections.router,
     collections.one,
+    groups.router,
+    groups.one,
     why.router,
     suggest.router,
     downloads.router,
@@ -77,7 +81,9 @@ def create_app(catalog: Catalog) -> FastAPI:
     metrics = ApiMetrics()
     app.state.catalog = catalog
     app.state.metrics = metrics
-    app.state.memberships = Memberships(catalog.collections, catalog.clock)
+    app.state.memberships = Memberships(
+        MembershipService(catalog.groups, catalog.collections), catalog.clock
+    )
     app.state.examiner = Examiner(catalog)
     app.state.streams = JobStreams(catalog.job_feed, catalog.clock, metrics)
     app.state.freshness = freshness = FreshnessService(

@@ -18,6 +18,7 @@ from catalog.services.downloads import DownloadService
 from catalog.services.editing import EditService
 from catalog.services.engine_guard import EngineGuard
 from catalog.services.files import FileService
+from catalog.services.groups import GroupService
 from catalog.services.index_monitor import IndexMonitor
 from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
@@ -40,6 +41,7 @@ class AssetServices:
     why: WhyService
     editing: EditService
     collections: CollectionService
+    groups: GroupService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -87,6 +89,7 @@ def build_services(catalog: Catalog) -> AssetServices:
         collections=CollectionService(
             catalog.collections, assets, catalog.clock, new_id=lambda: uuid4().hex
         ),
+        groups=GroupService(catalog.groups, catalog.clock, lambda: uuid4().hex),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 

@@ -14,7 +14,7 @@ from catalog.models.asset import (
     VersionView,
 )
 from catalog.models.file_facts import NO_FILE_FACTS
-from catalog.models.sharing import Grant
+from catalog.models.sharing import Grant, users_of
 from catalog.search.file_fields import add_file_facts
 
 
@@ -35,10 +35,7 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
     }
     # Literal keys, so that the type checker holds them against ``AssetView``.
     if asset.shared_with:
-        users = [one.user for one in asset.shared_with if one.user is not None]
-        if users:
-            view["sharedWith"] = users
-        view["sharing"] = [grant_view(one) for one in asset.shared_with]
+        _add_sharing(view, asset)
     if asset.updated_at is not None:
         view["updatedAt"] = iso_time(asset.updated_at)
     if asset.completed_at is not None:
@@ -100,6 +97,13 @@ def _add_recorded(view: AssetView, asset: Asset) -> None:
         view["speakers"] = list(asset.speakers)
     if asset.language is not None:
         view["language"] = asset.language
+
+
+def _add_sharing(view: AssetView, asset: Asset) -> None:
+    users = users_of(asset.shared_with)
+    if users:
+        view["sharedWith"] = list(users)
+    view["sharing"] = [grant_view(one) for one in asset.shared_with]
 
 
 def grant_view(grant: Grant) -> GrantView:

@@ -194,7 +194,7 @@ def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
 
 
 def _grant(raw: object) -> Grant | None:
-    """Read a grant; a plain text is a user who may see it, what is odd gives nothing."""
+    """Read a grant; a plain text is a user who may see it, junk gives nothing."""
     try:
         return Grant.model_validate({"user": raw} if isinstance(raw, str) else raw)
     except ValidationError:
