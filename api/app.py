@@ -23,6 +23,7 @@ from api.routers import (
     downloads,
     editing,
     files,
+    groups,
     health,
     index,
     jobs,
@@ -38,6 +39,7 @@ from api.routers import (
 from api.streams import JobStreams
 from catalog.graph import Catalog
 from catalog.services.freshness import FreshnessService
+from catalog.services.membership import MembershipService
 
 _ROUTERS = (
     jobs.router,
@@ -50,6 +52,8 @@ _ROUTERS = (
     collections.router,
     collections.one,
     stats.router,
+    groups.router,
+    groups.one,
     why.router,
     suggest.router,
     downloads.router,
@@ -83,7 +87,9 @@ def create_app(catalog: Catalog) -> FastAPI:
     metrics = ApiMetrics()
     app.state.catalog = catalog
     app.state.metrics = metrics
-    app.state.memberships = Memberships(catalog.collections, catalog.clock)
+    app.state.memberships = Memberships(
+        MembershipService(catalog.groups, catalog.collections), catalog.clock
+    )
     app.state.examiner = Examiner(catalog)
     app.state.streams = JobStreams(catalog.job_feed, catalog.clock, metrics)
     app.state.freshness = freshness = FreshnessService(

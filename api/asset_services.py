@@ -21,6 +21,7 @@ from catalog.services.downloads import DownloadService
 from catalog.services.editing import EditService
 from catalog.services.engine_guard import EngineGuard
 from catalog.services.files import FileService
+from catalog.services.groups import GroupService
 from catalog.services.index_monitor import IndexMonitor
 from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
@@ -51,6 +52,7 @@ class AssetServices:
     stats: StatsService
     owners: UsageService
     searches: SearchLog
+    groups: GroupService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -123,6 +125,7 @@ def build_services(catalog: Catalog) -> AssetServices:
             kept=timedelta(days=catalog.settings.search_log_days),
             is_on=catalog.settings.search_log,
         ),
+        groups=GroupService(catalog.groups, catalog.clock, lambda: uuid4().hex),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 

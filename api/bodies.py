@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from api.membership import Memberships
 from catalog.errors import InvalidRequestError
 
 MAX_DEPTH = 32
@@ -39,11 +40,13 @@ class Body(NamedTuple):
         content: Not read yet.
         content_type: As the caller says.
         has_token: Whether a bearer token came with it (then a known one).
+        memberships: Knows the groups of the user that a body may name.
     """
 
     content: bytes
     content_type: str
     has_token: bool
+    memberships: Memberships
 
 
 async def read_body(request: Request) -> Body:
@@ -53,7 +56,12 @@ async def read_body(request: Request) -> Body:
     except ClientDisconnect as exc:
         raise HTTPException(400, "The body broke off.") from exc
     headers = request.headers
-    return Body(content, headers.get("content-type", ""), "authorization" in headers)
+    return Body(
+        content,
+        headers.get("content-type", ""),
+        "authorization" in headers,
+        request.app.state.memberships,
+    )
 
 
 BodyDep = Annotated[Body, Depends(read_body)]

@@ -80,15 +80,20 @@ async def get_asker(
         ):
             message = "This bearer token is not known; send the admin token or none."
             raise UnauthenticatedError(message)
-        return Asker(UserId(user_id) if user_id else None, sees_everything=True)
+        admin = Asker(UserId(user_id) if user_id else None, sees_everything=True)
+        return await _completed(request, admin)
     if settings.auth != "open":
         message = "Send `Authorization: Bearer <token>`."
         raise UnauthenticatedError(message)
     if not user_id:
         return MACHINE_OWNER
+    return await _completed(request, Asker(UserId(user_id)))
+
+
+async def _completed(request: Request, asker: Asker) -> Asker:
+    """Add the asker's groups, and the collections that others share with him."""
     memberships: Memberships = request.app.state.memberships
-    is_fresh = "waitFor" in request.query_params
-    return await memberships.of(Asker(UserId(user_id)), is_fresh=is_fresh)
+    return await memberships.of(asker, is_fresh="waitFor" in request.query_params)
 
 
 AskerDep = Annotated[Asker, Depends(get_asker)]

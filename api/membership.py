@@ -1,4 +1,4 @@
-"""What else opens assets to a caller: what others share with him by collection."""
+"""What else opens assets to a caller: groups, and what is shared by collection."""
 
 from dataclasses import replace
 
@@ -7,10 +7,11 @@ from starlette.concurrency import run_in_threadpool
 from catalog.access import Asker
 from catalog.clock import Clock
 from catalog.models.ids import CollectionId, GroupId, UserId
-from catalog.repositories.collections import CollectionRepository
+from catalog.services.membership import MembershipService
 
 REMEMBERED_SECONDS = 1.0
-"""How long a search may still go by what was shared before; with ``waitFor``, never."""
+"""How long a search may still go by which collections were shared before; with
+``waitFor``, never. Groups are asked for at every call."""
 
 _MOST = 10_000
 """Users remembered."""
@@ -20,35 +21,42 @@ _Whom = tuple[UserId, tuple[GroupId, ...]]
 
 
 class Memberships:
-    """Knows what is shared with whom; asks MongoDB at most once a second for a user."""
+    """Knows what is shared with whom: one indexed read of MongoDB a call."""
 
-    def __init__(self, collections: CollectionRepository, clock: Clock) -> None:
+    def __init__(self, service: MembershipService, clock: Clock) -> None:
         """Remember nothing yet."""
-        self._collections = collections
+        self._service = service
         self._clock = clock
         self._known: dict[_Whom, tuple[float, tuple[CollectionId, ...]]] = {}
 
     async def of(self, asker: Asker, *, is_fresh: bool) -> Asker:
+        """Complete an asker; see ``complete``. Who is no user costs nothing."""
+        if asker.user_id is None:
+            return asker
+        return await run_in_threadpool(self.complete, asker, is_fresh=is_fresh)
+
+    def complete(self, asker: Asker, *, is_fresh: bool) -> Asker:
         """Complete an asker.
 
         Args:
-            asker: Who asks.
-            is_fresh: What was shared up to this moment must count.
+            asker: Who asks, with the groups that his token claims.
+            is_fresh: What was shared up to this moment must count; who belongs to a
+                group always does.
 
         Raises:
             DependencyUnavailableError: MongoDB did not answer; retryable.
         """
         user_id = asker.user_id
-        if user_id is None or asker.sees_everything:
+        if user_id is None:
             return asker
+        groups = self._service.groups(user_id, asker.groups)
+        member = replace(asker, groups=groups) if groups != asker.groups else asker
         now = self._clock.monotonic()
-        whom = (user_id, asker.groups)
+        whom = (user_id, groups)
         known = self._known.get(whom)
         if known is None or is_fresh or now - known[0] > REMEMBERED_SECONDS:
-            found = await run_in_threadpool(
-                self._collections.shared_with, user_id, asker.groups
-            )
+            found = self._service.with_collections(member).collections
             if len(self._known) >= _MOST:
                 self._known.clear()
             known = self._known[whom] = (now, found)
-        return replace(asker, collections=known[1]) if known[1] else asker
+        return replace(member, collections=known[1]) if known[1] else member

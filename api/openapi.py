@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 
 from api.schemas.collections import BODIES as COLLECTIONS
 from api.schemas.editing import BODIES as EDITING
+from api.schemas.groups import BODIES as GROUPS
 from api.schemas.problems import OTHER_PROBLEMS, Problem
 from api.schemas.submissions import BODIES as SUBMISSIONS
 from api.schemas.submissions import REFERENCE
@@ -47,6 +48,7 @@ TAGS: list[dict[str, Any]] = [
     {"name": "search", "description": "Words, facets, spoken words, completion."},
     {"name": "assets", "description": "LoRAs, images, transcripts, datasets."},
     {"name": "collections", "description": "Users' groups of assets."},
+    {"name": "sharing", "description": "Grants, groups and share links."},
     {"name": "files", "description": "Downloads, thumbnails and signed links."},
     {"name": "usage", "description": "Use, bytes and cost of assets."},
     {"name": "jobs", "description": "Generation requests and their live events."},
@@ -77,7 +79,7 @@ def describe(app: FastAPI) -> None:
 def _finish(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(by_alias=True)
-    for body in (*SUBMISSIONS, *COLLECTIONS, *EDITING):
+    for body in (*SUBMISSIONS, *COLLECTIONS, *EDITING, *GROUPS):
         schema = body.model_json_schema(by_alias=True, ref_template=REFERENCE)
         schemas.update(schema.pop("$defs", {}))
         schemas[body.__name__] = schema

@@ -1,9 +1,8 @@
 """Who asks for a change: the address says so, or the body."""
 
-from dataclasses import replace
 from typing import Any
 
-from api.bodies import validated
+from api.bodies import Body, validated
 from api.schemas.submissions import WhoAsks
 from catalog.access import Asker
 from catalog.errors import InvalidRequestError
@@ -25,18 +24,24 @@ def named_user(asker: Asker, data: dict[str, Any]) -> UserId | None:
     return UserId(who.user_id)
 
 
-def named_asker(asker: Asker, data: dict[str, Any], *, has_token: bool) -> Asker:
+def named_asker(asker: Asker, data: dict[str, Any], body: Body) -> Asker:
     """Tell who asks where the body may say so, too.
 
     Args:
         asker: By the address and the token.
-        data: The body; its ``userId`` is taken out.
-        has_token: Whether a token came with it: without one it is the body that tells
+        data: What the body says; its ``userId`` is taken out.
+        body: The body itself: where no token came with it, it is the body that tells
             who asks, and no machine's owner.
 
     Raises:
         InvalidRequestError: The body contradicts the address.
+        DependencyUnavailableError: MongoDB did not answer; retryable.
     """
+    if "userId" not in data:
+        return asker
     user_id = named_user(asker, data)
-    is_admin = asker.sees_everything and (has_token or user_id is None)
-    return replace(asker, user_id=user_id, sees_everything=is_admin)
+    if user_id == asker.user_id:
+        return asker
+    is_admin = asker.sees_everything and body.has_token
+    named = Asker(user_id, sees_everything=is_admin)
+    return body.memberships.complete(named, is_fresh=True)

@@ -16,6 +16,7 @@ from bench.world import World, until
 from catalog.identity import asset_id, document_id, root_key
 from catalog.models.asset import Asset, AssetFile, AssetType, AssetVersion, FileRole
 from catalog.models.ids import JobId, ObjectKey, UserId
+from catalog.models.sharing import Grant
 from catalog.repositories.mongo.codec_assets import record_from_row
 from catalog.search.projection import documents_of, row_of
 
@@ -123,7 +124,7 @@ def _assets(owner: UserId, count: int, lent_to: tuple[UserId, ...]) -> Iterator[
             user_id=owner,
             name=prompt[:40],
             tags=tuple({draw.choice(corpus.tags[:300]) for _ in range(2)}),
-            shared_with=lent_to,
+            shared_with=tuple(Grant(user=user) for user in lent_to),
             status="completed",
             created_at=created_at,
             versions=(AssetVersion(version=1, created_at=created_at, files=(file,)),),

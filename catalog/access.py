@@ -13,6 +13,7 @@ from typing import Any
 
 from catalog.models.asset import AssetView
 from catalog.models.ids import CollectionId, GroupId, UserId
+from catalog.models.sharing import Grant, groups_of, users_of
 
 PUBLIC_KEY = "pub"
 """Access key that every asker holds."""
@@ -77,8 +78,7 @@ def access_keys(
     owner: str,
     *,
     is_public: bool,
-    shared_with: Iterable[str],
-    groups: Iterable[str] = (),
+    shared_with: Iterable[Grant],
     collections: Iterable[str] = (),
 ) -> tuple[str, ...]:
     """List the keys of all who may see an asset; any one of them opens it.
@@ -86,14 +86,17 @@ def access_keys(
     Args:
         owner: The user whose it is.
         is_public: Whether everybody may see it.
-        shared_with: Users whom it is shared with.
-        groups: Groups that it is shared with.
+        shared_with: Users and groups whom it is shared with.
         collections: The owner's collections that it is in: whom one of them is shared
             with holds its key. Others' collections share nothing but their own.
     """
-    keys = [owner_key(owner), *(shared_key(user) for user in shared_with)]
-    keys += map(group_key, groups)
-    keys += map(collection_key, collections)
+    grants = tuple(shared_with)
+    keys = [
+        owner_key(owner),
+        *map(shared_key, users_of(grants)),
+        *map(group_key, groups_of(grants)),
+        *map(collection_key, collections),
+    ]
     return tuple(dict.fromkeys([PUBLIC_KEY, *keys] if is_public else keys))
 
 

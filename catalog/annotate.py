@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.models.grant import Grant
 from catalog.models.job import JobMetadata
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation
 from catalog.search.values import fold_tag
 
@@ -21,7 +21,7 @@ class Annotated:
     description: str | None
     tags: tuple[str, ...]
     is_public: bool
-    sharing: tuple[Grant, ...]
+    shared_with: tuple[Grant, ...]
     trashed_at: datetime | None
 
 
@@ -40,7 +40,7 @@ def annotated(
     """
     name, description = metadata.name, metadata.description
     is_public = metadata.is_public
-    sharing: tuple[Grant, ...] = ()
+    shared_with: tuple[Grant, ...] = ()
     trashed_at = None
     tags = {fold_tag(label): label for label in reversed(metadata.tags)}
     tags = dict(reversed(tags.items()))
@@ -53,7 +53,7 @@ def annotated(
         if annotation.is_public is not None:
             is_public = annotation.is_public
         if annotation.shared_with is not None:
-            sharing = annotation.shared_with
+            shared_with = annotation.shared_with
         trashed_at = annotation.trashed_at or trashed_at
         for label in annotation.tags_removed:
             tags.pop(fold_tag(label), None)
@@ -64,6 +64,6 @@ def annotated(
         description=description,
         tags=tuple(label for folded, label in tags.items() if folded),
         is_public=is_public,
-        sharing=sharing,
+        shared_with=shared_with,
         trashed_at=trashed_at,
     )

@@ -30,6 +30,7 @@ from catalog.repositories.mongo.estates import MongoEstateRecords
 from catalog.repositories.mongo.extractions import MongoExtractionRepository
 from catalog.repositories.mongo.feed import MongoChangeFeed
 from catalog.repositories.mongo.generations import MongoGenerationRepository
+from catalog.repositories.mongo.groups import MongoGroupRepository
 from catalog.repositories.mongo.import_items import MongoImportRepository
 from catalog.repositories.mongo.index_control import (
     MongoLeaseRepository,
@@ -110,6 +111,7 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         assets=assets,
         trash=assets,
         collections=MongoCollectionRepository(database),
+        groups=MongoGroupRepository(database),
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),

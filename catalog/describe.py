@@ -15,7 +15,7 @@ from catalog.file_facts import Assertions, assertions_of
 from catalog.identity import asset_id, document_id
 from catalog.jobconfig import JobFacts, facts_of
 from catalog.models.asset import Asset, AssetFile, AssetType, AssetVersion, FileRole
-from catalog.models.ids import AssetId, DocumentId, ObjectKey, UserId
+from catalog.models.ids import AssetId, DocumentId, ObjectKey
 from catalog.models.job import Job, JobImage, JobType
 from catalog.models.stored import Extraction, StoredObject
 from catalog.models.transcript import TranscriptContent
@@ -321,8 +321,7 @@ class _Describer:
             description=person.description,
             tags=person.tags,
             is_public=person.is_public,
-            shared_with=tuple(UserId(g.user) for g in person.sharing if g.user),
-            sharing=person.sharing,
+            shared_with=person.shared_with,
             trashed_at=person.trashed_at,
             collections=tuple(
                 one.collection_id

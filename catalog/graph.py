@@ -21,6 +21,7 @@ from catalog.repositories.base import (
 )
 from catalog.repositories.collections import CollectionRepository
 from catalog.repositories.extractions import ExtractionRepository
+from catalog.repositories.groups import GroupRepository
 from catalog.repositories.index_control import (
     LeaseRepository,
     ReconcileRepository,
@@ -63,6 +64,7 @@ class Catalog:
     annotations: AnnotationRepository
     trash: TrashReader
     collections: CollectionRepository
+    groups: GroupRepository
     records: RecordReader
     job_feed: JobFeed
     feed: ChangeFeed

@@ -24,6 +24,7 @@ from catalog.errors import CatalogError, InvalidRequestError
 from catalog.graph import Catalog
 from catalog.models.job import JobType
 from catalog.services.locations import LocationService
+from catalog.services.membership import MembershipService
 from catalog.telemetry import configure_logging
 from processors.choose import engines_of
 from processors.datasets.gathering import Gatherer
@@ -95,7 +96,12 @@ def worker_of(
         engines=engines,
         inputs=JobInputs(
             store=catalog.store,
-            locations=LocationService(catalog.assets, catalog.jobs, catalog.store),
+            locations=LocationService(
+                catalog.assets,
+                catalog.jobs,
+                catalog.store,
+                rights=MembershipService(catalog.groups, catalog.collections).asker,
+            ),
             links=catalog.links,
             fetch=fetch,
             datasets=DatasetMaker(catalog.store, gatherer),

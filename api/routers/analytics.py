@@ -38,7 +38,7 @@ def click(services: ServicesDep, writer: WriterDep, body: BodyDep) -> Response:
     A `searchId` of somebody else's is noted, and never counted.
     """
     data = json_object(body)
-    asker = named_asker(writer, data, has_token=body.has_token)
+    asker = named_asker(writer, data, body)
     told = validated(SearchClickBody, data)
     services.searches.click(asker, told.search_id, told.asset_id, told.position)
     return Response(status_code=204)
@@ -90,7 +90,7 @@ def change_settings(
 ) -> JsonResponse:
     """With `enabled: false` what was logged of the caller is removed, too."""
     data = json_object(body)
-    asker = named_asker(writer, data, has_token=body.has_token)
+    asker = named_asker(writer, data, body)
     told = validated(SearchSettingsBody, data)
     services.searches.want(asker, is_wanted=told.enabled)
     return _settings(services, is_wanted=told.enabled)

@@ -50,7 +50,7 @@ def create(
 ) -> JsonResponse:
     """Groups assets; a bare `jobId` means the job's asset, or all its images."""
     data = json_object(body)
-    asker = named_asker(asker, data, has_token=body.has_token)
+    asker = named_asker(asker, data, body)
     if asker.user_id is None:
         problem = "Say whose collection it is: send `userId`."
         raise InvalidRequestError("userId", problem)
@@ -134,7 +134,7 @@ def edit(
     where they may see these anyway.
     """
     data = json_object(body)
-    asker = named_asker(asker, data, has_token=body.has_token)
+    asker = named_asker(asker, data, body)
     changed = services.collections.edit(
         asker, collection_id, validated(CollectionEdit, data), if_match
     )
@@ -207,7 +207,7 @@ def add(
 ) -> JsonResponse:
     """Appends up to 1,000 assets; added twice is added once."""
     data = json_object(body)
-    asker = named_asker(asker, data, has_token=body.has_token)
+    asker = named_asker(asker, data, body)
     asked = validated(wire.AddedAssets, data)
     done = services.collections.add(asker, collection_id, asked.assets)
     return JsonResponse(
@@ -235,7 +235,7 @@ def remove(
 ) -> JsonResponse:
     """Takes up to 1,000 assets out of the collection; they stay what they are."""
     data = json_object(body)
-    asker = named_asker(asker, data, has_token=body.has_token)
+    asker = named_asker(asker, data, body)
     asked = validated(wire.RemovedAssets, data)
     done = services.collections.remove(asker, collection_id, asked.assets)
     return JsonResponse({"changed": done})
@@ -256,7 +256,7 @@ def place(
 ) -> JsonResponse:
     """Puts members, in this order, before another one, or at the end."""
     data = json_object(body)
-    asker = named_asker(asker, data, has_token=body.has_token)
+    asker = named_asker(asker, data, body)
     asked = validated(wire.Order, data)
     done = services.collections.place(asker, collection_id, asked.assets, asked.before)
     return JsonResponse({"changed": done})

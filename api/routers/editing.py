@@ -49,7 +49,7 @@ def edit_asset(
     is found so.
     """
     data = json_object(body)
-    asker = named_asker(asker, data, has_token=body.has_token)
+    asker = named_asker(asker, data, body)
     views = services.editing.edit(
         asker, asset_id, validated(AssetEdit, data), if_match=if_match
     )

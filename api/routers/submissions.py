@@ -25,6 +25,7 @@ from catalog.errors import InvalidRequestError
 from catalog.models.generation import ImageGeneration, LoraTraining, Transcription
 from catalog.models.ids import UserId
 from catalog.services.locations import LocationService
+from catalog.services.membership import MembershipService
 from catalog.services.submissions import Receipt, SubmissionService
 
 router = APIRouter(prefix="/api", tags=["jobs"])
@@ -41,7 +42,12 @@ async def get_submission_service(catalog: CatalogDep) -> SubmissionService:
     return SubmissionService(
         catalog.submissions,
         catalog.jobs,
-        LocationService(catalog.assets, catalog.jobs, catalog.store),
+        LocationService(
+            catalog.assets,
+            catalog.jobs,
+            catalog.store,
+            rights=MembershipService(catalog.groups, catalog.collections).asker,
+        ),
         catalog.clock,
         new_id=lambda: uuid4().hex,
         quota=catalog.settings.jobs_per_user,
@@ -224,7 +230,7 @@ def _asker(asker: Asker, body: Body) -> Asker:
     if not body.content:
         return asker
     data = json_object(body)
-    asked = named_asker(asker, data, has_token=body.has_token)
+    asked = named_asker(asker, data, body)
     validated(WhoAsks, data, source="body")
     return asked
 

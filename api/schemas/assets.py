@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from api.schemas.common import IndexReached, WireModel
-from catalog.models.grant import Grant
+from catalog.models.sharing import Grant
 
 _LINK = "http://localhost:5000/api/files/{}?e=1764284400&s=3q2-7wAA"
 _JOB = "6f0c4c5e-8f5c-4f0e-9f1e-0c5d1a2b3c4d"
@@ -295,8 +295,8 @@ class Asset(WireModel):
                     "family": "flux",
                     "rank": 16,
                     "extraction": ["ok"],
-                    "sharedWith": ["user456"],
-                    "sharing": [{"user": "user456", "right": "view"}],
+                    "sharedWith": [],
+                    "sharing": [],
                     "problems": [],
                     "tagSuggestions": ["headshot"],
                 }
@@ -326,7 +326,7 @@ class Asset(WireModel):
     shared_with: list[str] | None = None
     """Users whom it is shared with; for its owner only."""
     sharing: list[Grant] | None = None
-    """Users and groups, and what they may do; for its owner only."""
+    """Users and groups whom it is shared with, and their rights; for its owner only."""
     problems: list[str] | None = None
     """What could not be read in its record; for its owner only."""
     tag_suggestions: list[str] | None = None

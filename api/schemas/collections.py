@@ -14,7 +14,7 @@ from catalog.models.collection import (
     NewCollection,
 )
 from catalog.models.generation import Asked, Text
-from catalog.models.grant import Grant
+from catalog.models.sharing import Grant
 
 _EXAMPLE: dict[str, Any] = {
     "collectionId": "5d0c7f0b1e6d4f6c9f2f3f6d1c0a9b8e",

@@ -9,7 +9,6 @@ from pydantic import AwareDatetime
 
 from catalog.models.base import Model
 from catalog.models.file_facts import NO_FILE_FACTS, FileFacts
-from catalog.models.grant import Grant
 from catalog.models.ids import (
     AssetId,
     CollectionId,
@@ -19,6 +18,7 @@ from catalog.models.ids import (
     RootKey,
     UserId,
 )
+from catalog.models.sharing import Grant
 from catalog.models.transcript import Segment
 
 
@@ -76,8 +76,7 @@ class Asset(Model):
     the job names). ``transcript_text`` and ``segments`` are empty except for
     transcripts. ``file`` is what the files say of themselves; where the job says
     nothing of prompt, seed, size and the like, these are the files', too.
-    ``shared_with`` are the users of ``sharing``, ``own_collections`` those of
-    ``collections`` that are its owner's.
+    ``own_collections`` are those of ``collections`` that are its owner's.
     ``source_key`` is the recording of a transcript, where it lies in our store.
     """
 
@@ -90,8 +89,7 @@ class Asset(Model):
     description: str | None = None
     tags: tuple[str, ...] = ()
     is_public: bool = False
-    shared_with: tuple[UserId, ...] = ()
-    sharing: tuple[Grant, ...] = ()
+    shared_with: tuple[Grant, ...] = ()
     trashed_at: AwareDatetime | None = None
     collections: tuple[CollectionId, ...] = ()
     own_collections: tuple[CollectionId, ...] = ()
@@ -156,7 +154,7 @@ class VersionView(TypedDict):
 class GrantView(TypedDict):
     """Whom an asset is shared with; exactly one of ``user`` and ``group`` is set.
 
-    ``right`` is ``view`` or ``edit``.
+    ``right`` is ``view`` or ``edit``. ``sharedWith`` names the users among them alone.
     """
 
     user: NotRequired[str]

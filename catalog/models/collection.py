@@ -8,8 +8,8 @@ from pydantic import AwareDatetime, Field, model_validator
 from catalog.models.asset import AssetType
 from catalog.models.base import Model
 from catalog.models.generation import Asked, Name, Text
-from catalog.models.grant import Grants
-from catalog.models.ids import AssetId, CollectionId, JobId, UserId
+from catalog.models.ids import AssetId, CollectionId, GroupId, JobId, UserId
+from catalog.models.sharing import MAX_GRANTS, Grant, Right, strongest
 
 MAX_NAMED = 1000
 """Assets in one call; a collection may have any number."""
@@ -60,7 +60,7 @@ class CollectionEdit(Asked):
     description: Description | None = None
     parent_id: _Id | None = None
     cover_asset_id: _Id | None = None
-    sharing: Grants | None = None
+    sharing: Annotated[tuple[Grant, ...], Field(max_length=MAX_GRANTS)] | None = None
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:
@@ -83,7 +83,7 @@ class Collection(Model):
     description: str | None = None
     parent_id: CollectionId | None = None
     cover_asset_id: AssetId | None = None
-    sharing: Grants = ()
+    sharing: tuple[Grant, ...] = ()
     counts: Mapping[AssetType, int] = {}
     created_at: AwareDatetime
     updated_at: AwareDatetime
@@ -109,3 +109,10 @@ class Member(Model):
     type: AssetType
     owner: UserId
     is_live: bool = True
+
+
+def is_shared_with(
+    collection: Collection, user_id: UserId | None, groups: tuple[GroupId, ...]
+) -> Right | None:
+    """Tell what a user may do with a collection of somebody else's."""
+    return strongest(collection.sharing, user_id, groups)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from catalog.models.generation import Asked, Name
-from catalog.models.grant import Grants
+from catalog.models.sharing import MAX_GRANTS, Grant
 
 MAX_TAGS = 200
 """Of one asset; more are a description."""
@@ -28,7 +28,7 @@ class AssetEdit(Asked):
     tags_add: Tags = ()
     tags_remove: Tags = ()
     is_public: bool | None = None
-    sharing: Grants | None = None
+    sharing: Annotated[tuple[Grant, ...], Field(max_length=MAX_GRANTS)] | None = None
 
     @property
     def named(self) -> frozenset[str]:

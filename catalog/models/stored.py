@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import AwareDatetime
 
 from catalog.models.base import Model
-from catalog.models.grant import Grant
 from catalog.models.ids import JobId, ObjectKey, UserId
+from catalog.models.sharing import Grant
 from catalog.models.transcript import TranscriptContent
 
 

@@ -393,7 +393,7 @@ class AssetRepository(Protocol):
         ...
 
     def names_starting(
-        self, asker: Asker, prefix: str, limit: int
+        self, asker: Asker, prefix: str, limit: int, *, scope: Scope = Scope.VISIBLE
     ) -> tuple[AssetView, ...]:
         """Visible assets whose case-folded name starts so, for degraded suggest."""
         ...

@@ -20,7 +20,8 @@ from catalog.access import access_keys, collection_key, owner_key
 from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetRow, AssetView
 from catalog.models.file_facts import NO_FILE_FACTS
-from catalog.models.ids import CollectionId, GroupId, ObjectKey, RootKey, UserId
+from catalog.models.ids import CollectionId, ObjectKey, RootKey, UserId
+from catalog.models.sharing import Grant
 from catalog.models.transcript import Segment
 from catalog.search.base import Document
 from catalog.search.file_fields import file_fields, file_names
@@ -68,27 +69,17 @@ _owner_key = lru_cache(maxsize=65_536)(owner_key)
 def _acl(
     owner: UserId,
     is_public: bool,  # noqa: FBT001  (a cache key)
-    shared_with: tuple[UserId, ...],
-    groups: tuple[GroupId, ...],
+    shared_with: tuple[Grant, ...],
     collections: tuple[CollectionId, ...],
 ) -> tuple[str, ...]:
     return access_keys(
-        owner,
-        is_public=is_public,
-        shared_with=shared_with,
-        groups=groups,
-        collections=collections,
+        owner, is_public=is_public, shared_with=shared_with, collections=collections
     )
 
 
-def acl_of(asset: Asset) -> tuple[str, ...]:
-    """List the access keys of an asset; see ``catalog.access``."""
+def _acl_of(asset: Asset) -> tuple[str, ...]:
     return _acl(
-        asset.user_id,
-        asset.is_public,
-        asset.shared_with,
-        tuple(GroupId(one.group) for one in asset.sharing if one.group),
-        asset.own_collections,
+        asset.user_id, asset.is_public, asset.shared_with, asset.own_collections
     )
 
 
@@ -152,7 +143,7 @@ def _asset_document(asset: Asset, view: AssetView, root_key: RootKey) -> Documen
         "month": created_at.year * 100 + created_at.month,
         "visibility": _visibility(asset),
         "owner": _owner_key(asset.user_id),
-        "acl": acl_of(asset),
+        "acl": _acl_of(asset),
         "filed": "some" if asset.own_collections else "none",
         "created_at": _seconds(created_at),
         "name_sort": sort_name(name),
@@ -363,7 +354,7 @@ def minimal_document(
         "month": created_at.year * 100 + created_at.month,
         "visibility": _visibility(asset),
         "owner": _owner_key(asset.user_id),
-        "acl": acl_of(asset),
+        "acl": _acl_of(asset),
         "filed": "some" if asset.own_collections else "none",
         "created_at": _seconds(created_at),
         "index_error": cause_of(error),
@@ -419,7 +410,7 @@ def row_of(
         completed_at=asset.completed_at,
         updated_at=asset.updated_at,
         sort_name=sort_name(asset.name),
-        acl=() if is_trashed else acl_of(asset),
+        acl=() if is_trashed else _acl_of(asset),
         owner_key=_owner_key(asset.user_id),
         tag_keys=_tag_keys(asset),
         keys=_object_keys(asset),
@@ -477,7 +468,7 @@ def _tag_keys(asset: Asset) -> tuple[str, ...]:
 def _visibility(asset: Asset) -> str:
     if asset.is_public:
         return "public"
-    return "shared" if asset.shared_with or asset.sharing else "private"
+    return "shared" if asset.shared_with else "private"
 
 
 def _seconds(time: datetime) -> int:

@@ -14,7 +14,7 @@ from catalog.models.asset import (
     VersionView,
 )
 from catalog.models.file_facts import NO_FILE_FACTS
-from catalog.models.grant import Grant
+from catalog.models.sharing import Grant, users_of
 from catalog.search.file_fields import add_file_facts
 
 
@@ -34,7 +34,8 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
         "versions": [_version_view(version) for version in asset.versions],
     }
     # Literal keys, so that the type checker holds them against ``AssetView``.
-    _add_rights(view, asset)
+    if asset.shared_with:
+        _add_sharing(view, asset)
     if asset.updated_at is not None:
         view["updatedAt"] = iso_time(asset.updated_at)
     if asset.completed_at is not None:
@@ -49,6 +50,8 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
         view["sizeBytes"] = asset.size_bytes
     if asset.thumbnail_key is not None:
         view["thumbnail"] = asset.thumbnail_key
+    if asset.trashed_at is not None:
+        view["trashedAt"] = iso_time(asset.trashed_at)
     if asset.is_missing:
         view["missing"] = True
     if asset.problems:
@@ -58,15 +61,6 @@ def view_of(asset: Asset) -> AssetView:  # noqa: C901  (one field after the othe
     if asset.file is not NO_FILE_FACTS:
         add_file_facts(view, asset.file)
     return view
-
-
-def _add_rights(view: AssetView, asset: Asset) -> None:
-    if asset.shared_with:
-        view["sharedWith"] = list(asset.shared_with)
-    if asset.sharing:
-        view["sharing"] = list(map(_grant_view, asset.sharing))
-    if asset.trashed_at is not None:
-        view["trashedAt"] = iso_time(asset.trashed_at)
 
 
 def _add_generated(view: AssetView, asset: Asset) -> None:  # noqa: C901  (likewise)
@@ -105,6 +99,20 @@ def _add_recorded(view: AssetView, asset: Asset) -> None:
         view["language"] = asset.language
 
 
+def _add_sharing(view: AssetView, asset: Asset) -> None:
+    users = users_of(asset.shared_with)
+    if users:
+        view["sharedWith"] = list(users)
+    view["sharing"] = [grant_view(one) for one in asset.shared_with]
+
+
+def grant_view(grant: Grant) -> GrantView:
+    """Present whom something is shared with."""
+    if grant.user is not None:
+        return {"user": grant.user, "right": grant.right}
+    return {"group": grant.group or "", "right": grant.right}
+
+
 def _version_view(version: AssetVersion) -> VersionView:
     created = version.created_at
     return {
@@ -112,15 +120,6 @@ def _version_view(version: AssetVersion) -> VersionView:
         "createdAt": None if created is None else iso_time(created),
         "files": [_file_view(file) for file in version.files],
     }
-
-
-def _grant_view(grant: Grant) -> GrantView:
-    view: GrantView = {"right": grant.right}
-    if grant.user is not None:
-        view["user"] = grant.user
-    if grant.group is not None:
-        view["group"] = grant.group
-    return view
 
 
 def _file_view(file: AssetFile) -> FileView:

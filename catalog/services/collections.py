@@ -20,9 +20,9 @@ from catalog.models.collection import (
     MemberName,
     NewCollection,
 )
-from catalog.models.grant import right_of
 from catalog.models.ids import AssetId, CollectionId, JobId, UserId
 from catalog.models.page import Page
+from catalog.models.sharing import strongest
 from catalog.repositories.collections import CollectionRepository
 from catalog.services.assets import AssetService
 
@@ -279,7 +279,7 @@ class CollectionService:
     def _right(self, asker: Asker, collection: Collection) -> str | None:
         if _is_owner(asker, collection):
             return "own"
-        return right_of(collection.sharing, asker.user_id, asker.groups)
+        return strongest(collection.sharing, asker.user_id, asker.groups)
 
     def _editable(self, asker: Asker, collection_id: str) -> Collection:
         found = self.find(asker, collection_id)

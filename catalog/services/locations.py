@@ -4,7 +4,7 @@ Asked when a job is submitted, and again by the worker that carries it out: righ
 files may have changed in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -52,12 +52,22 @@ class LocationService:
     """
 
     def __init__(
-        self, assets: AssetRepository, jobs: JobRepository, store: ObjectStore
+        self,
+        assets: AssetRepository,
+        jobs: JobRepository,
+        store: ObjectStore,
+        *,
+        rights: Callable[[UserId], Asker] = Asker,
     ) -> None:
-        """Stand on the read model, the job records and the store."""
+        """Stand on the read model, the job records and the store.
+
+        ``rights`` tells what a user may see: with his groups, and with what others
+        share with him by collection, where it is given.
+        """
         self._assets = assets
         self._jobs = jobs
         self._store = store
+        self._rights = rights
 
     def sources(
         self, user_id: UserId, named: Sequence[tuple[str, str]]
@@ -95,7 +105,7 @@ class LocationService:
         key = self._key_of(location)
         if key is None:
             return _foreign(location, field)
-        asker = Asker(user_id)
+        asker = self._rights(user_id)
         if self._is_own(user_id, key) or key.startswith(f"{keys.Area.TEMP}/"):
             is_readable = True
         else:
@@ -123,7 +133,7 @@ class LocationService:
             InvalidRequestError: It can't be used; says what can.
             DependencyUnavailableError: MongoDB or storage is away; retryable.
         """
-        asker = Asker(user_id)
+        asker = self._rights(user_id)
         if "://" in path or path.lower().startswith("file:"):
             key = self._key_of(path)
             if key is None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from catalog.access import Scope
 from catalog.models.asset import AssetView
 from catalog.repositories.base import AssetRepository
 from catalog.search.base import SearchQuery, SearchReader, Suggestions
@@ -47,10 +46,11 @@ class SuggestionService:
         prefix = query.words.strip().casefold()
         if not prefix:
             return Suggestions()
-        # The look-up knows no narrower scope than *visible*, hence the surplus.
-        found = self._assets.names_starting(query.asker, prefix, limit * 4)
-        names = tuple(view for view in found if _is_in_scope(view, query))
-        return Suggestions(names=_distinct(names, limit))
+        # The images of a job share their name, hence the surplus.
+        found = self._assets.names_starting(
+            query.asker, prefix, limit * 4, scope=query.scope
+        )
+        return Suggestions(names=_distinct(found, limit))
 
 
 async def _ask(reader: SearchReader, query: SearchQuery, limit: int) -> Suggestions:
@@ -64,16 +64,3 @@ def _distinct(views: Iterable[AssetView], limit: int) -> tuple[AssetView, ...]:
     for view in views:
         first.setdefault((view["name"].casefold(), view["type"]), view)
     return tuple(first.values())[:limit]
-
-
-def _is_in_scope(view: AssetView, query: SearchQuery) -> bool:
-    user_id = query.asker.user_id
-    match query.scope:
-        case Scope.VISIBLE:
-            return True
-        case Scope.PUBLIC:
-            return view["isPublic"]
-        case Scope.OWN:
-            return user_id is None or view["userId"] == user_id
-        case Scope.SHARED:
-            return user_id is None or user_id in view.get("sharedWith", [])

@@ -15,8 +15,8 @@ import pytest
 from bson.objectid import ObjectId
 
 from catalog.errors import AlreadyExistsError, ConflictError, InvalidQueryError
-from catalog.models.grant import Grant
 from catalog.models.ids import JobId, ObjectKey
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
 from catalog.repositories.annotations import AnnotationRepository
 from catalog.repositories.base import (
@@ -379,16 +379,19 @@ def test_facts_of_an_older_version_make_way(database: Mongo) -> None:
     }
 
 
+_SHARED = [
+    "user456",
+    {"group": "team", "right": "edit"},
+    *(7, "", {"user": "a", "group": "b"}, {"user": "eve", "right": "own"}),
+]
+
+
 def test_annotations_are_read_by_target_junk_left_out(database: Mongo) -> None:
     annotations: AnnotationRepository = MongoAnnotationRepository(database)
     database["annotations"].insert_many(
         [
             {"_id": "job-1", "name": "New name", "tagsAdded": ["a", 5], "isPublic": 1},
-            {
-                "_id": "job-2",
-                "sharedWith": ["user456", 7, {"group": "team", "right": "edit"}],
-                "trashedAt": NOW,
-            },
+            {"_id": "job-2", "sharedWith": _SHARED, "trashedAt": NOW},
         ]
     )
 
@@ -398,8 +401,10 @@ def test_annotations_are_read_by_target_junk_left_out(database: Mongo) -> None:
     assert found["job-1"].name == "New name"
     assert found["job-1"].tags_added == ("a",)
     assert found["job-1"].is_public is None
-    team = Grant(group="team", right="edit")
-    assert found["job-2"].shared_with == (Grant(user="user456"), team)
+    assert found["job-2"].shared_with == (
+        Grant(user="user456"),
+        Grant(group="team", right="edit"),
+    )
     assert found["job-2"].trashed_at == NOW
 
 

@@ -14,8 +14,11 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from catalog.models.asset import Asset
-from catalog.models.ids import UserId
+from catalog.models.group import Group
+from catalog.models.ids import GroupId, UserId
+from catalog.models.sharing import Grant
 from tests.integration.api.library import (
+    START,
     Library,
     dataset,
     image,
@@ -25,22 +28,27 @@ from tests.integration.api.library import (
 )
 from tests.servers import TypesenseServer
 
-RIGHTS = ("private", "shared", "public")
-OWNER, FRIEND, STRANGER, MACHINE_OWNER = "ann-1", "ann_1", "ANN 1", None
+RIGHTS = ("private", "shared", "grouped", "public")
+OWNER, FRIEND, MEMBER, STRANGER, MACHINE_OWNER = "ann-1", "ann_1", "ann1", "ANN 1", None
 """User ids that the engine's tokeniser would take for one and the same."""
 
+TEAM, OTHERS = GroupId("team-1"), GroupId("team_1")
+
 VISIBLE = {
-    OWNER: {"private", "shared", "public"},
+    OWNER: set(RIGHTS),
     FRIEND: {"shared", "public"},
+    MEMBER: {"grouped", "public"},
     STRANGER: {"public"},
-    MACHINE_OWNER: {"private", "shared", "public"},
+    MACHINE_OWNER: set(RIGHTS),
 }
 OWNED = {
-    OWNER: {"private", "shared", "public"},
+    OWNER: set(RIGHTS),
     FRIEND: set[str](),
+    MEMBER: set[str](),
     STRANGER: set[str](),
-    MACHINE_OWNER: {"private", "shared", "public"},
+    MACHINE_OWNER: set(RIGHTS),
 }
+_GRANTS = {"shared": (Grant(user=FRIEND),), "grouped": (Grant(group=TEAM),)}
 ALL_TYPES = ("lora", "image", "talk", "dataset")
 
 
@@ -105,6 +113,12 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("post", "/api/collections/{collectionId}/assets"): Silent(frozenset({415})),
     ("delete", "/api/collections/{collectionId}/assets"): Silent(frozenset({415})),
     ("post", "/api/collections/{collectionId}/assets/order"): Silent(frozenset({415})),
+    # Groups tell of users, never of assets; whoever is in none sees none.
+    ("get", "/api/groups"): Silent(),
+    ("post", "/api/groups"): Silent(frozenset({415})),
+    ("get", "/api/groups/{groupId}"): Silent(frozenset({404})),
+    ("patch", "/api/groups/{groupId}"): Silent(frozenset({415})),
+    ("delete", "/api/groups/{groupId}"): Silent(frozenset({404})),
     ("get", "/api/assets/{assetId}/why"): ById(),
     ("get", "/api/assets/{assetId}/download"): ById(),
     ("get", "/api/assets/{assetId}/stats"): ById(),
@@ -158,7 +172,7 @@ def _assets(right: str) -> Iterator[Asset]:
     word = f"zebra{right}"
     common: dict[str, Any] = {
         "is_public": right == "public",
-        "shared_with": (UserId(FRIEND),) if right == "shared" else (),
+        "shared_with": _GRANTS.get(right, ()),
         "tags": (word,),
         "description": f"{word} wildfires",
     }
@@ -180,6 +194,18 @@ def library(
     folder = tmp_path_factory.mktemp("store")
     # Strangers type the words of others' assets here: their log would repeat them.
     with open_library(mongo_uri, typesense_server, folder, search_log=False) as made:
+        for group, member in ((TEAM, MEMBER), (OTHERS, STRANGER)):
+            members = (UserId("boss"), UserId(member))
+            made.catalog.groups.create(
+                Group(
+                    group_id=group,
+                    name="zebra",
+                    owner=UserId("boss"),
+                    members=members,
+                    created_at=START,
+                    updated_at=START,
+                )
+            )
         for right in RIGHTS:
             made.add(*_assets(right))
             for kind in ("lora", "image", "talk"):
@@ -218,7 +244,9 @@ def _ask(
 
 
 def _words_in(text: str) -> set[str]:
-    return set(re.findall(r"zebra(private|shared|public)", text.replace("<mark>", "")))
+    return set(
+        re.findall(r"zebra(private|shared|grouped|public)", text.replace("<mark>", ""))
+    )
 
 
 def _asset_id(kind: str, right: str, *, is_job: bool = False) -> str:
@@ -333,7 +361,7 @@ def test_why_tells_of_nothing_that_the_asker_may_not_see(
 
 
 @pytest.mark.parametrize("scope", ["own", "shared", "public"])
-@pytest.mark.parametrize("asker", [OWNER, FRIEND, STRANGER])
+@pytest.mark.parametrize("asker", [OWNER, FRIEND, MEMBER, STRANGER])
 @pytest.mark.parametrize("path", ["/api/assets/search", "/api/loras", "/api/suggest"])
 def test_a_scope_only_ever_narrows(
     client: TestClient, path: str, asker: str, scope: str
@@ -342,7 +370,7 @@ def test_a_scope_only_ever_narrows(
 
     expected = {
         "own": OWNED[asker],
-        "shared": {"shared"} if asker == FRIEND else set(),
+        "shared": {FRIEND: {"shared"}, MEMBER: {"grouped"}}.get(asker, set()),
         "public": {"public"},
     }
     assert answer.status_code == 200

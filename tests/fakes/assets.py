@@ -10,6 +10,7 @@ from catalog.errors import InvalidQueryError
 from catalog.models.asset import AssetRow, AssetView
 from catalog.models.ids import AssetId, ObjectKey, UserId
 from catalog.models.page import Page
+from catalog.models.sharing import Grant, merged
 from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.search.values import tag_key
 from tests.fakes.failing import Failing
@@ -48,8 +49,15 @@ class Row:
             self.acl = access_keys(
                 self.view["userId"],
                 is_public=self.view["isPublic"],
-                shared_with=self.view.get("sharedWith", ()),
+                shared_with=grants_of(self.view),
             )
+
+
+def grants_of(one: AssetView) -> tuple[Grant, ...]:
+    """Read the grants of a view; tests may name users alone."""
+    users = [Grant(user=user) for user in one.get("sharedWith", ())]
+    named = [Grant.model_validate(grant) for grant in one.get("sharing", ())]
+    return merged([*users, *named])
 
 
 class FakeAssetRepository(Failing):
@@ -129,10 +137,10 @@ class FakeAssetRepository(Failing):
         ]
 
     def names_starting(
-        self, asker: Asker, prefix: str, limit: int
+        self, asker: Asker, prefix: str, limit: int, *, scope: Scope = Scope.VISIBLE
     ) -> tuple[AssetView, ...]:
         self.check()
-        query = AssetQuery(asker=asker, scope=Scope.VISIBLE)
+        query = AssetQuery(asker=asker, scope=scope)
         return tuple(
             row.view
             for row in self.rows

@@ -23,6 +23,7 @@ from tests.fakes.administered import (
 from tests.fakes.assets import FakeAssetRepository
 from tests.fakes.collections import FakeCollectionRepository
 from tests.fakes.failing import Failing
+from tests.fakes.groups import FakeGroupRepository
 from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
 from tests.fakes.object_work import FakeObjectWork
 from tests.fakes.search import FakeSearchReader
@@ -114,6 +115,7 @@ class FakeParts:
     collections: FakeCollectionRepository = field(
         default_factory=FakeCollectionRepository
     )
+    groups: FakeGroupRepository = field(default_factory=FakeGroupRepository)
     object_work: FakeObjectWork = field(default_factory=FakeObjectWork)
     search: FakeSearchReader = field(default_factory=FakeSearchReader)
     store: FakeStore = field(default_factory=FakeStore)
@@ -156,6 +158,7 @@ class FakeParts:
             submissions=self.submissions,
             assets=self.assets,
             collections=self.collections,
+            groups=self.groups,
             job_feed=self.job_feed,
             object_work=self.object_work,  # type: ignore[arg-type]  # read only here
             feed=self.feed,  # type: ignore[arg-type]  # the API asks its time only

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from catalog.errors import ConflictError, NotFoundError
 from catalog.models.collection import Collection, Member
-from catalog.models.grant import right_of
 from catalog.models.ids import AssetId, CollectionId, GroupId, UserId
 from catalog.models.page import Page
+from catalog.models.sharing import strongest
 from tests.fakes.failing import Failing
 
 Item = TypeVar("Item")
@@ -46,7 +46,7 @@ class FakeCollectionRepository(Failing):
             self._of(one)
             for one in self.kept.values()
             if user_id in (None, one.user_id)
-            and (shared_with is None or right_of(one.sharing, *shared_with))
+            and (shared_with is None or strongest(one.sharing, *shared_with))
         ]
         return _page(found, limit, page_token)
 
@@ -120,7 +120,7 @@ class FakeCollectionRepository(Failing):
         return tuple(
             one.collection_id
             for one in self.kept.values()
-            if right_of(one.sharing, user_id, whom)
+            if strongest(one.sharing, user_id, whom)
         )
 
     def _inside(self, collection_id: CollectionId) -> list[Member]:

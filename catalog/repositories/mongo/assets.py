@@ -145,14 +145,14 @@ class MongoAssetRepository:
         return Page(tuple(row["view"] for row in found[:limit]), total, token)
 
     def names_starting(
-        self, asker: Asker, prefix: str, limit: int
+        self, asker: Asker, prefix: str, limit: int, *, scope: Scope = Scope.VISIBLE
     ) -> tuple[AssetView, ...]:
         """See ``AssetRepository.names_starting``."""
         start = prefix.casefold()
         if not is_text_storable(start):
             return ()
         wanted = {
-            **mongo_filter(asker, Scope.VISIBLE),
+            **mongo_filter(asker, scope),
             "sortName": {"$gte": start, "$lt": start + _AFTER_ALL},
         }
         with translated():

@@ -13,8 +13,8 @@ import orjson
 from bson.binary import Binary
 from pydantic import ValidationError
 
-from catalog.models.grant import Grant
 from catalog.models.ids import ObjectKey
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation, Extraction, ObjectState, StoredObject
 from catalog.models.transcript import TranscriptContent
 from catalog.repositories.mongo.client import Record
@@ -157,8 +157,8 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
     reader = Reader()
     shared = None
     if raw.get("sharedWith") is not None:
-        items = reader.items(raw, "sharedWith")
-        shared = tuple(filter(None, map(_grant, items)))
+        named = map(_grant, reader.items(raw, "sharedWith"))
+        shared = tuple(one for one in named if one is not None)
     revision = raw.get("revision")
     return Annotation(
         target=str(raw["_id"]),
@@ -175,14 +175,6 @@ def annotation_from_record(raw: Mapping[str, Any]) -> Annotation:
     )
 
 
-def _grant(item: object) -> Grant | None:
-    """Read whom something is shared with: a grant, or just a user, who may see it."""
-    try:
-        return Grant.model_validate({"user": item} if isinstance(item, str) else item)
-    except ValidationError:
-        return None
-
-
 def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
     """Write an annotation: the fields that are set, and those that are not."""
     fields: Record = {
@@ -192,16 +184,28 @@ def fields_of_annotation(annotation: Annotation) -> tuple[Record, Record]:
         "isPublic": annotation.is_public,
         "sharedWith": None
         if annotation.shared_with is None
-        else [
-            one.model_dump(mode="json", exclude_none=True)
-            for one in annotation.shared_with
-        ],
+        else [_grant_record(one) for one in annotation.shared_with],
         "trashedAt": annotation.trashed_at,
         "tagsAdded": list(annotation.tags_added) or None,
         "tagsRemoved": list(annotation.tags_removed) or None,
     }
     written = {name: value for name, value in fields.items() if value is not None}
     return written, dict.fromkeys(fields.keys() - written.keys(), "")
+
+
+def _grant(raw: object) -> Grant | None:
+    """Read a grant; a plain text is a user who may see it, junk gives nothing."""
+    try:
+        return Grant.model_validate({"user": raw} if isinstance(raw, str) else raw)
+    except ValidationError:
+        return None
+
+
+def _grant_record(grant: Grant) -> Any:  # noqa: ANN401  (a text or a sub-record)
+    """Write a grant, as other tools write it where they can."""
+    if grant.user is not None and grant.right == "view":
+        return grant.user
+    return grant.model_dump(exclude_none=True)
 
 
 def _texts(reader: Reader, raw: Mapping[str, Any], name: str) -> tuple[str, ...]:

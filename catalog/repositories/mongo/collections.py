@@ -17,9 +17,9 @@ from pymongo.errors import DuplicateKeyError
 from catalog.errors import AlreadyExistsError, ConflictError, NotFoundError
 from catalog.models.asset import AssetType
 from catalog.models.collection import Collection, Member
-from catalog.models.grant import Grant
 from catalog.models.ids import AssetId, CollectionId, GroupId, JobId, UserId
 from catalog.models.page import Page
+from catalog.models.sharing import Grant
 from catalog.repositories.mongo.client import Record, translated
 from catalog.repositories.mongo.codec_values import is_text_storable
 from catalog.repositories.mongo.paging import (

@@ -154,6 +154,14 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex(
         "collection_members", (("assetId", _UP),), "the collections of an asset"
     ),
+    DatabaseIndex(
+        "groups",
+        (("members", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "a user's groups: asked at every call",
+    ),
+    DatabaseIndex(
+        "groups", (("createdAt", _DOWN), ("_id", _DOWN)), "all groups, newest first"
+    ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
     DatabaseIndex(
         "index_dead_letters", (("lastSeenAt", _DOWN),), "dead letters, newest first"

@@ -52,6 +52,12 @@ RECORDS = (
         "the asset's root",
     ),
     (
+        "groups",
+        "users whom things are shared with at once: name, owner, members",
+        "API",
+        "nothing",
+    ),
+    (
         "objects",
         (
             "what is known of an object in the store: size, etag, content type, and "

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from catalog.access import Scope, may_see, visible_keys
+from catalog.access import Scope, may_see
 from catalog.models.job import JobStatus, JobType
+from catalog.models.sharing import users_of
 from catalog.repositories.base import RootBundle
-from catalog.search.projection import acl_of
-from catalog.search.view import iso_time
+from catalog.search.view import grant_view, iso_time
 from catalog.services.why.case import MAX_NAMED, Case, Stage, Verdict, quoted
+from catalog.services.why.rights import is_shared_with, keys_of
 
 _UNFINISHED: Mapping[str, tuple[str, str, str]] = {
     JobStatus.QUEUED: ("job_queued", "Its job waits to be started.", "Wait for it."),
@@ -147,10 +148,10 @@ def rights_stage(case: Case) -> Stage:
         facts["mayBeSeenBy"] = {
             "owner": asset.user_id,
             "isPublic": asset.is_public,
-            "sharedWith": list(asset.shared_with),
+            "sharedWith": list(users_of(asset.shared_with)),
+            "sharing": [grant_view(one) for one in asset.shared_with],
         }
-    acl = acl_of(asset)
-    if not may_see(asker, acl):
+    if not may_see(asker, keys_of(asset)):
         return Stage(
             "rights",
             Verdict.FAILED,
@@ -173,9 +174,7 @@ def relations(case: Case) -> list[str]:
         return []
     is_in = {
         Scope.OWN: asset.user_id == user,
-        Scope.SHARED: not set(acl_of(asset)).isdisjoint(
-            visible_keys(case.query.asker, Scope.SHARED) or ()
-        ),
+        Scope.SHARED: user is not None and is_shared_with(case.query.asker, asset),
         Scope.PUBLIC: asset.is_public,
     }
     return [scope.value for scope, holds in is_in.items() if holds]

@@ -1,9 +1,8 @@
 """Who may be told why: never more than they may see by other ways. Pure."""
 
-from catalog.access import Asker, may_see
+from catalog.access import Asker, Scope, access_keys, may_see, visible_keys
 from catalog.models.asset import Asset
 from catalog.repositories.base import FoundAsset
-from catalog.search.projection import acl_of
 
 
 def owns(asker: Asker, user_id: str) -> bool:
@@ -18,8 +17,23 @@ def may_see_asset(asker: Asker, asset: Asset) -> bool:
     """Decide by the record as it is now; the trash is its owner's."""
     if owns(asker, asset.user_id):
         return True
-    acl = acl_of(asset)
-    return asset.trashed_at is None and may_see(asker, acl)
+    return asset.trashed_at is None and may_see(asker, keys_of(asset))
+
+
+def keys_of(asset: Asset) -> tuple[str, ...]:
+    """List the keys of all who may see an asset, by the record as it is now."""
+    return access_keys(
+        asset.user_id,
+        is_public=asset.is_public,
+        shared_with=asset.shared_with,
+        collections=asset.own_collections,
+    )
+
+
+def is_shared_with(asker: Asker, asset: Asset) -> bool:
+    """Tell whether it is shared with a user, by name, group or collection."""
+    keys = visible_keys(asker, Scope.SHARED) or ()
+    return not set(keys).isdisjoint(keys_of(asset))
 
 
 def may_see_row(asker: Asker, row: FoundAsset) -> bool:

@@ -298,7 +298,9 @@ def test_the_admin_asks_in_a_users_name(desk: Desk, client: TestClient) -> None:
     told = why(client, "secret-1", headers=ADMIN, userId="eve", q="lighthouse")
 
     assert (told["isFound"], told["reason"]) == (False, "no_right")
+    sharing = [{"user": "bob", "right": "view"}]
     seen_by = {"owner": "ann", "isPublic": False, "sharedWith": ["bob"]}
+    seen_by |= {"sharing": sharing}
     assert stage(told, "rights")["mayBeSeenBy"] == seen_by
     assert stage(told, "filters")["filters"][0]["verdict"] == "failed"
     assert client.get("/api/assets/secret-1/why?userId=eve").status_code == 404

@@ -10,8 +10,8 @@ from pymongo.database import Database
 from catalog.errors import AlreadyExistsError, ConflictError, NotFoundError
 from catalog.models.asset import AssetType
 from catalog.models.collection import Collection, Member
-from catalog.models.grant import Grant
 from catalog.models.ids import AssetId, CollectionId, GroupId, JobId, UserId
+from catalog.models.sharing import Grant
 from catalog.repositories.collections import CollectionRepository
 from catalog.repositories.mongo.collections import MongoCollectionRepository
 from catalog.repositories.mongo.indexes import ensure_indexes

@@ -10,6 +10,7 @@ from catalog.access import MACHINE_OWNER, Asker, Scope, access_keys, visible_key
 from catalog.errors import InvalidQueryError
 from catalog.models.asset import Asset
 from catalog.models.ids import UserId
+from catalog.models.sharing import Grant
 from catalog.search.base import FACETS, SearchQuery
 from catalog.search.typesense.reader import TypesenseSearchReader
 from tests.integration.search.conftest import Engine
@@ -31,7 +32,7 @@ def some_assets() -> list[Asset]:
         shared = tuple(chance.sample(others, chance.choice([0, 0, 1, 2])))
         rights: dict[str, Any] = {
             "user_id": owner,
-            "shared_with": shared,
+            "shared_with": tuple(Grant(user=user) for user in shared),
             "is_public": chance.random() < 0.15,
             "trashed_at": THEN if chance.random() < 0.05 else None,
             "tags": ("common", f"of {owner}"),
@@ -99,7 +100,7 @@ def test_answers_equal_a_brute_force_filter(engine: Engine) -> None:
 
 
 def test_a_revoked_share_is_gone_at_once(engine: Engine) -> None:
-    shared = an_image(shared_with=(UserId("friend"),), name="shared thing")
+    shared = an_image(shared_with=(Grant(user="friend"),), name="shared thing")
     friend = SearchQuery(Asker(UserId("friend")), words="shared")
     engine.fill([shared])
     before = engine.names(friend)

@@ -7,6 +7,7 @@ from catalog.access import PUBLIC_KEY, owner_key, shared_key
 from catalog.identity import use_key
 from catalog.models.asset import Asset, AssetFile, AssetVersion, FileRole
 from catalog.models.ids import AssetId, ObjectKey, UserId
+from catalog.models.sharing import Grant
 from catalog.search.base import IndexName
 from catalog.search.projection import (
     ProjectedAsset,
@@ -35,7 +36,7 @@ def test_a_document_has_what_a_person_filters_and_searches_by() -> None:
         tags=("C++", "head shot"),
         prompt="a\nprompt",
         model="Flux/Pro",
-        shared_with=(UserId("user_1"),),
+        shared_with=(Grant(user="user_1"),),
         size_bytes=5_000_000,
         uses=("lora-1",),
     )

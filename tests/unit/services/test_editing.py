@@ -24,10 +24,10 @@ from catalog.models.ids import GroupId, UserId
 from catalog.models.job import JobMetadata
 from catalog.models.stored import Annotation
 from catalog.repositories.base import RecordBatch, RootId
-from catalog.search.projection import acl_of
 from catalog.search.view import view_of
 from catalog.services.assets import AssetService
 from catalog.services.editing import EditService, edit_tag
+from catalog.services.why.rights import keys_of
 from tests.fakes.annotations import FakeAnnotationRepository
 from tests.fakes.assets import FakeAssetRepository, Row
 from tests.fakes.records import FakeRootReader
@@ -77,7 +77,7 @@ class Desk:
         self.assets.rows = [
             Row(
                 view_of(asset),
-                () if asset.trashed_at else acl_of(asset),
+                () if asset.trashed_at else keys_of(asset),
                 is_trashed=asset.trashed_at is not None,
             )
             for asset in describe(bundle, parse_url).assets
@@ -200,7 +200,7 @@ def test_sharing_says_with_whom_alone_it_is_shared(desk: Desk) -> None:
     grants = [{"user": "eve"}, {"group": "team", "right": "edit"}]
     desk.edit("pic-1", sharing=grants)
 
-    assert desk.shown("sharing") == [[{"right": "view", "user": "eve"}, TEAM], None]
+    assert desk.shown("sharing") == [[{"user": "eve", "right": "view"}, TEAM], None]
     assert desk.shown("sharedWith") == [["eve"], None]
     teammate = Asker(UserId("bob"), groups=(GroupId("team"),))
     desk.edit("pic-1", teammate, name="ours")

@@ -6,9 +6,9 @@ import pytest
 from catalog.access import Asker, Scope
 from catalog.errors import InvalidQueryError, MalformedRecordError, NotFoundError
 from catalog.models.asset import AssetType
-from catalog.models.grant import Grant
 from catalog.models.ids import UserId
 from catalog.models.job import JobMetadata, JobVersion
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation
 from catalog.search.base import Explanation, SearchQuery
 from tests.unit.services.why.world import (
@@ -212,7 +212,9 @@ def test_what_was_just_trashed_is_already_unknown_to_others(world: World) -> Non
 def test_the_admin_is_told_who_may_see_it(world: World) -> None:
     shared = Annotation(target="pic", shared_with=(Grant(user="bob"),))
     world.add(a_bundle(a_job(), annotations=(shared,)))
+    sharing = [{"user": "bob", "right": "view"}]
     seen_by = {"owner": "ann", "isPublic": False, "sharedWith": ["bob"]}
+    seen_by |= {"sharing": sharing}
 
     found = world.conclusion("pic-1", SearchQuery(ADMIN))
 
@@ -232,8 +234,9 @@ def test_the_admin_may_ask_in_a_users_name(world: World) -> None:
 
 
 def test_a_friend_is_told_of_no_other_friend(world: World) -> None:
-    grants = (Grant(user="bob"), Grant(user="cyd"))
-    friends = Annotation(target="pic", shared_with=grants)
+    friends = Annotation(
+        target="pic", shared_with=(Grant(user="bob"), Grant(user="cyd"))
+    )
     world.add(a_bundle(a_job(), annotations=(friends,)))
 
     found = world.conclusion("pic-1", SearchQuery(FRIEND))
