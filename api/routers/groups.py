@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.asset_services import ServicesDep
 from api.bodies import BodyDep, json_object, validated
 from api.dependencies import AskerDep, LimitParam, PageTokenParam, WriterDep
+from api.freshness import FRESH
 from api.queries import IfMatch
 from api.responses import JsonResponse
 from api.schemas import groups as wire
@@ -52,6 +53,7 @@ def create(asker: WriterDep, services: ServicesDep, body: BodyDep) -> JsonRespon
     summary="List groups",
     response_model=wire.Groups,
     responses=problems(400, 401, 503),
+    dependencies=[FRESH],
 )
 def list_groups(
     asker: AskerDep,
@@ -75,6 +77,7 @@ def list_groups(
     summary="Read a group",
     response_model=wire.Group,
     responses=problems(400, 401, 404, 503),
+    dependencies=[FRESH],
 )
 def read(group_id: GroupIdPath, asker: AskerDep, services: ServicesDep) -> JsonResponse:
     """Who belongs to it; for its members."""
