@@ -26,6 +26,7 @@ from catalog.models.editing import MAX_TAGS, AssetEdit
 from catalog.models.ids import JobId, UserId
 from catalog.models.job import JobMetadata
 from catalog.models.page import Page
+from catalog.models.sharing import Grant
 from catalog.models.stored import Annotation
 from catalog.places import ParseUrl
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
@@ -52,6 +53,12 @@ def edit_tag(views: Sequence[AssetView]) -> str:
     ]
     digest = blake2b(orjson.dumps(told), digest_size=12).hexdigest()
     return f'"{digest}"'
+
+
+def sharing_tag(grants: Sequence[Grant]) -> str:
+    """Name the state of a list of grants: an ``ETag``."""
+    told = [[*one.whom, one.right] for one in grants]
+    return f'"{blake2b(orjson.dumps(told), digest_size=12).hexdigest()}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +146,81 @@ class EditService:
         return self._change(
             seen, target, lambda state: _edited(state, edit), if_match=if_match
         )
+
+    # --- sharing -------------------------------------------------------------------
+
+    def sharing(self, asker: Asker, target: str) -> tuple[Grant, ...]:
+        """Tell whom an asset is shared with, by the record as it is now.
+
+        Of a job with several images: what holds for all of them.
+
+        Raises:
+            NotFoundError: There is none, or none that the asker may know of.
+            ForbiddenError: The asker may see it, but does not own it.
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        return self._grants(self._read(self._shared(asker, target), target))
+
+    def share(
+        self,
+        asker: Asker,
+        target: str,
+        change: Callable[[tuple[Grant, ...]], tuple[Grant, ...]],
+        *,
+        if_match: str | None = None,
+    ) -> tuple[Grant, ...]:
+        """Change whom an asset is shared with.
+
+        Args:
+            asker: Who shares: the owner, or who sees everything.
+            target: An assetId; a jobId shares all images of an image job (but for
+                those that were shared by themselves).
+            change: Makes the new list of the one that is there; may be called again.
+            if_match: ETags (``sharing_tag``), one of which must be that of the list.
+
+        Returns:
+            The list as it is now; the index follows.
+
+        Raises:
+            NotFoundError: There is none, or none that the asker may know of.
+            ForbiddenError: The asker may see it, but does not own it.
+            PreconditionFailedError: It is not in the state that ``if_match`` names.
+            ConflictError: Others change it all the time; retry.
+            DependencyUnavailableError: MongoDB did not answer; retryable.
+        """
+        seen = self._shared(asker, target)
+        after: tuple[Grant, ...] = ()
+
+        def regrant(state: _State) -> Annotation:
+            nonlocal after
+            before = self._grants(state)
+            if if_match is not None:
+                given = {one.strip() for one in if_match.split(",")}
+                if not given & {sharing_tag(before), "*"}:
+                    raise PreconditionFailedError
+            after = change(before)
+            if after == before:
+                return state.annotation
+            return state.annotation.evolve(shared_with=after)
+
+        self._change(seen, target, regrant)
+        return after
+
+    def _shared(self, asker: Asker, target: str) -> tuple[AssetView, ...]:
+        views = self._service.find(asker, target)
+        if not all(_is_owner(asker, view) for view in views):
+            message = "Only its owner shares an asset, and knows with whom."
+            raise ForbiddenError(message)
+        return views
+
+    def _grants(self, state: _State) -> tuple[Grant, ...]:
+        """Tell the grants that hold for what is to be changed."""
+        for asset in describe(state.bundle, self._parse_url).assets:
+            if asset.asset_id == state.target:
+                return asset.shared_with
+        return state.annotation.shared_with or ()
+
+    # --- shared steps --------------------------------------------------------------
 
     def _change(
         self,
