@@ -10,6 +10,7 @@ from typing import Any
 from catalog.clock import Clock
 from catalog.config import Settings
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
+from catalog.repositories.audit import AuditRepository
 from catalog.repositories.base import (
     AssetRepository,
     JobFeed,
@@ -33,9 +34,11 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
+from catalog.repositories.keys import KeyRepository
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
+from catalog.services.authentication import WebTokens
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.webhooks import PublicKeys
@@ -70,6 +73,8 @@ class Catalog:
     sweeps: ScheduleRepository
     reconciles: ReconcileRepository
     fal_keys: PublicKeys
+    api_keys: KeyRepository
+    audit: AuditRepository
     store: ObjectStore
     links: LinkSigner
     index_writer: IndexWriter
@@ -84,3 +89,5 @@ class Catalog:
     close: Callable[[], None]
     object_events: ObjectEventQueue | None = None
     """The store's notifications, if there is a queue of them."""
+    web_tokens: WebTokens | None = None
+    """Checks JSON web tokens, if any are taken."""

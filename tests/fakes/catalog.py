@@ -11,7 +11,9 @@ from catalog.config import Settings
 from catalog.graph import Catalog
 from catalog.repositories.index_state import IndexStatus
 from catalog.repositories.mongo.jsonable import json_value
+from catalog.services.authentication import WebTokens
 from catalog.storage.links import LinkSigner
+from tests.fakes.access import FakeAuditRepository, FakeKeyRepository
 from tests.fakes.administered import (
     FakeChangeFeed,
     FakeDeadLetterRepository,
@@ -121,6 +123,9 @@ class FakeParts:
     )
     index_admin: FakeIndexAdmin = field(default_factory=FakeIndexAdmin)
     ping_mongo: FakePing = field(default_factory=FakePing)
+    api_keys: FakeKeyRepository = field(default_factory=FakeKeyRepository)
+    audit: FakeAuditRepository = field(default_factory=FakeAuditRepository)
+    web_tokens: WebTokens | None = None
     feed: FakeChangeFeed = field(default_factory=FakeChangeFeed)
     generations: FakeGenerationRepository = field(
         default_factory=FakeGenerationRepository
@@ -160,6 +165,9 @@ class FakeParts:
             index_requests=self.index_requests,
             sweeps=self.sweeps,
             reconciles=self.reconciles,
+            api_keys=self.api_keys,
+            audit=self.audit,
+            web_tokens=self.web_tokens,
             index_status=self.index_status,
             store=self.store,
             links=LinkSigner(b"secret", self.clock),
