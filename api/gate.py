@@ -184,7 +184,9 @@ def _bearer_token(scope: Scope) -> str | None:
             guess.
         UnauthenticatedError: It is no bearer token.
     """
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    given: list[bytes] = [
+        value for name, value in scope["headers"] if name == b"authorization"
+    ]
     if not given:
         return None
     if len(given) > 1:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from catalog.models.api_key import KeyId, Permission
 from catalog.models.ids import GroupId, UserId
@@ -40,3 +40,16 @@ class Caller:
     def may_write(self) -> bool:
         """Whether he may change anything at all."""
         return Permission.WRITE in self.permissions
+
+
+class WebTokens(Protocol):
+    """Checks JSON web tokens (RFC 7519)."""
+
+    def check(self, token: str) -> Caller:
+        """Establish who calls; may fetch the issuer's keys.
+
+        Raises:
+            UnauthenticatedError: The token is not good; says why.
+            DependencyUnavailableError: The issuer's keys can't be had; retryable.
+        """
+        ...

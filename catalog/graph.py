@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.callers import WebTokens
 from catalog.clock import Clock
 from catalog.config import Settings
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
@@ -38,7 +39,6 @@ from catalog.repositories.keys import KeyRepository
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
-from catalog.services.authentication import WebTokens
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.webhooks import PublicKeys

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
+from jwt.types import Options
 
 from catalog.callers import Caller
 from catalog.clock import Clock
@@ -43,7 +44,12 @@ _PERMISSIONS = {f"catalog:{one}": one for one in Permission}
 
 _USUAL = frozenset({Permission.READ, Permission.WRITE})
 
-_UNCHECKED = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+_OPTIONS: Options = {
+    "require": ["exp", "iss", "aud"],
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
 """Times are compared here, by the catalog's clock."""
 
 
@@ -109,7 +115,7 @@ class TokenRules:
 
 
 class WebTokenChecker:
-    """See ``WebTokens`` in ``catalog.services.authentication``."""
+    """See ``WebTokens``."""
 
     def __init__(self, keys: SigningKeys, rules: TokenRules, clock: Clock) -> None:
         """Check by ``rules`` and ``clock``, with ``keys``."""
@@ -161,7 +167,7 @@ class WebTokenChecker:
             algorithms=[algorithm],
             audience=self._rules.audience,
             issuer=self._rules.issuer,
-            options={"require": ["exp", "iss", "aud"], **_UNCHECKED},  # type: ignore[typeddict-item]
+            options=_OPTIONS,
         )
 
     def _checked_times(self, claims: Mapping[str, Any]) -> datetime:

@@ -8,9 +8,8 @@ may still be used.
 import logging
 import re
 import secrets
-from typing import Protocol
 
-from catalog.callers import Caller
+from catalog.callers import Caller, WebTokens
 from catalog.clock import Clock
 from catalog.errors import CatalogError, UnauthenticatedError
 from catalog.models.api_key import ApiKey, Permission, with_lesser
@@ -35,19 +34,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*\Z", re.ASCII)
 """RFC 6750, section 2.1."""
 
 _WEB_TOKEN_PARTS = 3
-
-
-class WebTokens(Protocol):
-    """Checks JSON web tokens (RFC 7519)."""
-
-    def check(self, token: str) -> Caller:
-        """Establish who calls; may fetch the issuer's keys.
-
-        Raises:
-            UnauthenticatedError: The token is not good; says why.
-            DependencyUnavailableError: The issuer's keys can't be had; retryable.
-        """
-        ...
 
 
 class Authenticator:

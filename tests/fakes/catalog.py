@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from catalog.callers import WebTokens
 from catalog.clock import ManualClock
 from catalog.config import Settings
 from catalog.graph import Catalog
 from catalog.repositories.index_state import IndexStatus
 from catalog.repositories.mongo.jsonable import json_value
-from catalog.services.authentication import WebTokens
 from catalog.storage.links import LinkSigner
 from tests.fakes.access import FakeAuditRepository, FakeKeyRepository
 from tests.fakes.administered import (

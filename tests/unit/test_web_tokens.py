@@ -214,13 +214,13 @@ def test_the_public_key_is_no_secret() -> None:
     [
         "short",
         "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
-        pem(rsa.generate_private_key(65537, 1024)),
+        pem(rsa.generate_private_key(65537, 1024)),  # noqa: S505  (that is the point)
         pem(ec.generate_private_key(ec.SECP256K1())),
         ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
     ],
 )
 def test_keys_that_protect_nothing_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="key|secret|use"):
+    with pytest.raises(ValueError, match=r"key|secret|use"):
         static_keys(text)
 
 
