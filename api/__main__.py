@@ -32,8 +32,8 @@ _BACKLOG = 2048
 
 def refusal(settings: Settings) -> str | None:
     """Say why these settings must not be served, if so."""
-    if settings.auth != "open":
-        return "CATALOG_AUTH=token needs bearer tokens, which do not exist yet."
+    if settings.auth == "token":
+        return None
     if not settings.allow_remote and not _is_loopback(settings.host):
         return (
             f"CATALOG_HOST={settings.host} is not a loopback address, and with "

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from api.errors import install_error_handlers
 from api.freshness import TokenMiddleware
+from api.gate import Gate, GateMiddleware, make_gate
 from api.membership import Memberships
 from api.metrics import ApiMetrics
 from api.middleware import RequestMiddleware
@@ -15,6 +16,7 @@ from api.pages import install_pages
 from api.readiness import Examiner
 from api.responses import JsonResponse
 from api.routers import (
+    admin_audit,
     admin_index,
     admin_letters,
     analytics,
@@ -66,6 +68,7 @@ _ROUTERS = (
     index.router,
     admin_index.router,
     admin_letters.router,
+    admin_audit.router,
     health.router,
 )
 
@@ -92,6 +95,7 @@ def create_app(catalog: Catalog) -> FastAPI:
     app.state.memberships = Memberships(
         MembershipService(catalog.groups, catalog.collections), catalog.clock
     )
+    app.state.gate = gate = make_gate(catalog)
     app.state.examiner = Examiner(catalog)
     app.state.streams = JobStreams(catalog.job_feed, catalog.clock, metrics)
     app.state.freshness = freshness = FreshnessService(
@@ -105,7 +109,10 @@ def create_app(catalog: Catalog) -> FastAPI:
         app.include_router(router)
     install_pages(app)
     app.add_middleware(TokenMiddleware, freshness=freshness)
-    app.add_middleware(RequestMiddleware, metrics=metrics)  # outermost
+    app.add_middleware(GateMiddleware, gate=gate)
+    app.add_middleware(  # outermost
+        RequestMiddleware, metrics=metrics, body_bytes=catalog.settings.body_bytes
+    )
     describe(app)
     return app
 
@@ -115,10 +122,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     catalog: Catalog = app.state.catalog
     streams: JobStreams = app.state.streams
     freshness: FreshnessService = app.state.freshness
+    gate: Gate = app.state.gate
     try:
         yield
     finally:
         streams.close()
         await streams.join()
+        await gate.trail.close()
         await freshness.close()
         await catalog.search.close()

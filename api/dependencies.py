@@ -5,18 +5,18 @@ bad value into a problem that names the field and the fix.
 """
 
 import re
-import secrets
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
+from api.callers import NOBODY, caller_of, note_user
 from api.membership import Memberships
 from catalog.access import MACHINE_OWNER, Asker, Scope
-from catalog.errors import UnauthenticatedError
+from catalog.errors import ForbiddenError, NotFoundError
 from catalog.graph import Catalog
 from catalog.models.asset import AssetType
 from catalog.models.ids import UserId
@@ -46,62 +46,61 @@ UserIdParam = Annotated[
         min_length=1,
         max_length=512,
         description="Who asks; on lists also whose. Without it the machine's owner "
-        "asks, who sees everything.",
+        "asks, who sees everything. With a token it must be the token's user; the "
+        "admin may name anybody.",
         examples=["user123"],
     ),
 ]
 
 
-async def get_asker(
-    request: Request,
-    user_id: UserIdParam = None,
-    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> Asker:
+async def get_asker(request: Request, user_id: UserIdParam = None) -> Asker:
     """Establish who asks (``api.md``, General).
 
-    The admin's token sees everything; with a ``userId`` beside it, that user's lists.
+    A token says who asks. The admin's sees everything; with a ``userId`` beside it,
+    that user's lists. With anybody else's a foreign ``userId`` is answered like an
+    unknown one. Where no token is required ``userId`` says who asks.
 
     Raises:
-        UnauthenticatedError: A bearer token that is not the admin's, or none at all
-            where tokens are required.
+        UnauthenticatedError: The token is not good, or none came where one must.
+        InvalidRequestError: The header can't be read.
+        DependencyUnavailableError: Who would know did not answer; retryable.
     """
-    catalog: Catalog = request.app.state.catalog
-    settings = catalog.settings
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        known = settings.admin_token
-        if (
-            scheme.lower() != "bearer"
-            or known is None
-            or not secrets.compare_digest(
-                token.strip().encode("utf-8", "replace"),
-                known.get_secret_value().encode(),
-            )
-        ):
-            message = "This bearer token is not known; send the admin token or none."
-            raise UnauthenticatedError(message)
-        admin = Asker(UserId(user_id) if user_id else None, sees_everything=True)
-        return await _completed(request, admin)
-    if settings.auth != "open":
-        message = "Send `Authorization: Bearer <token>`."
-        raise UnauthenticatedError(message)
-    if not user_id:
-        return MACHINE_OWNER
-    return await _completed(request, Asker(UserId(user_id)))
-
-
-async def _completed(request: Request, asker: Asker) -> Asker:
-    """Add the asker's groups, and the collections that others share with him."""
+    caller = caller_of(request)
+    if caller is None or caller.is_admin:
+        note_user(user_id)
+        if caller is not None:
+            asker = Asker(UserId(user_id) if user_id else None, sees_everything=True)
+        elif not user_id:
+            return MACHINE_OWNER
+        else:
+            asker = Asker(UserId(user_id))
+    else:
+        note_user(caller.user_id)
+        if user_id is not None and user_id != caller.user_id:
+            return Asker(NOBODY)
+        asker = Asker(caller.user_id, groups=caller.groups)
     memberships: Memberships = request.app.state.memberships
-    return await memberships.of(asker, is_fresh="waitFor" in request.query_params)
+    is_fresh = "waitFor" in request.query_params
+    return await memberships.of(asker, is_fresh=is_fresh)
 
 
 AskerDep = Annotated[Asker, Depends(get_asker)]
 """Who asks; also documents ``userId``, so endpoints need not take it again."""
 
 
-async def get_writer(asker: AskerDep) -> Asker:
-    """Establish who asks to change something: with a token, one that may write."""
+async def get_writer(request: Request, asker: AskerDep) -> Asker:
+    """Establish who asks to change something: with a token, one that may write.
+
+    Raises:
+        ForbiddenError: The token may only read.
+        NotFoundError: ``userId`` is foreign.
+    """
+    caller = caller_of(request)
+    if caller is not None and not caller.may_write:
+        message = "This token may only read; use one with the permission to write."
+        raise ForbiddenError(message)
+    if asker.user_id == NOBODY:
+        raise NotFoundError("user", request.query_params["userId"])
     return asker
 
 

@@ -66,6 +66,7 @@ _NAMES = {
     "typesense": "Typesense",
     "storage": "The storage",
     "fal": "fal",
+    "issuer": "The issuer of web tokens",
 }
 
 _HTTP_CODES = {
@@ -104,12 +105,18 @@ async def _on_catalog_error(request: Request, error: Exception) -> ProblemRespon
     if status == 503:  # noqa: PLR2004
         headers["Retry-After"] = "1"
     if status == 401:  # noqa: PLR2004
-        headers["WWW-Authenticate"] = "Bearer"
+        headers["WWW-Authenticate"] = _challenge(request)
     field = error.field if isinstance(error, InvalidRequestError) else None
     facts = problem(
         request.scope, status, error.code, _detail(error, status), field=field
     )
     return ProblemResponse(facts, headers)
+
+
+def _challenge(request: Request) -> str:
+    """Ask for a token (RFC 6750, section 3); say so if the one that came is no good."""
+    fault = ', error="invalid_token"' if "authorization" in request.headers else ""
+    return f'Bearer realm="asset-catalog"{fault}'
 
 
 def _detail(error: CatalogError, status: int) -> str:

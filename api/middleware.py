@@ -21,7 +21,7 @@ MAX_ADDRESS_BYTES = 8192
 """Path and query together; more answers 414."""
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Bodies are JSON; more answers 413."""
+"""Bodies are JSON; more answers 413 (``CATALOG_BODY_BYTES`` says otherwise)."""
 
 _INBOUND_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}\Z")
 _QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
@@ -35,17 +35,33 @@ _HEADERS = (
         b"content-security-policy",
         b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
     ),
+    (b"x-frame-options", b"DENY"),
+    (b"x-permitted-cross-domain-policies", b"none"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 """Set where the endpoint did not choose its own."""
+
+_DATA = (b"application/json", b"application/problem+json")
+_OF_DATA = (b"cross-origin-resource-policy", b"same-origin")
+"""Other sites' pages may show pictures that we link, and load no data as a script."""
+
+_OF_TLS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class RequestMiddleware:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
-        """Wrap ``app``."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: ApiMetrics,
+        body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        """Wrap ``app``; bodies have ``body_bytes`` at most."""
         self._app = app
         self._metrics = metrics
+        self._body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -53,9 +69,9 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         started = perf_counter()
-        request = _Request(scope, receive, send)
+        request = _Request(scope, receive, send, self._body_bytes)
         try:
-            refusal = _refusal(scope)
+            refusal = _refusal(scope, self._body_bytes)
             if refusal is None:
                 await self._app(scope, request.receive, request.send)
             else:
@@ -97,9 +113,13 @@ class RequestMiddleware:
 class _Request:
     """One request on its way: wraps what goes in and out."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, max_bytes: int
+    ) -> None:
         self._receive = receive
         self._send = send
+        self._max_bytes = max_bytes
+        self._is_secure = scope.get("scheme") == "https"
         self._body_bytes = 0
         self.id = _request_id(scope)
         self.status = 0
@@ -111,8 +131,8 @@ class _Request:
         message = await self._receive()
         if message["type"] == "http.request":
             self._body_bytes += len(message.get("body", b""))
-            if self._body_bytes > MAX_BODY_BYTES:
-                raise HTTPException(413, _BODY_TOO_LARGE)
+            if self._body_bytes > self._max_bytes:
+                raise HTTPException(413, _too_large(self._max_bytes))
         return message
 
     async def send(self, message: Message) -> None:
@@ -120,22 +140,26 @@ class _Request:
             self.status = message["status"]
             headers = list(message.get("headers", ()))
             present = {name.lower(): value for name, value in headers}
-            self.is_stream = present.get(b"content-type", b"").startswith(
-                b"text/event-stream"
-            )
+            kind = present.get(b"content-type", b"")
+            self.is_stream = kind.startswith(b"text/event-stream")
             headers.append((b"x-request-id", self.id.encode()))
             reached = self._state.get("index_reached")
             if reached is not None:
                 headers.append((b"x-index-reached", b"true" if reached else b"false"))
             headers.extend(pair for pair in _HEADERS if pair[0] not in present)
+            if kind.startswith(_DATA):
+                headers.append(_OF_DATA)
+            if self._is_secure:
+                headers.append(_OF_TLS)
             message["headers"] = headers
         await self._send(message)
 
 
-_BODY_TOO_LARGE = f"The body is larger than {MAX_BODY_BYTES} bytes."
+def _too_large(max_bytes: int) -> str:
+    return f"The body is larger than {max_bytes} bytes."
 
 
-def _refusal(scope: Scope) -> ProblemResponse | None:
+def _refusal(scope: Scope, max_bytes: int) -> ProblemResponse | None:
     """Refuse what no endpoint should have to look at."""
     path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
     query: bytes = scope.get("query_string", b"")
@@ -146,8 +170,8 @@ def _refusal(scope: Scope) -> ProblemResponse | None:
         detail = "The address contains a NUL byte (%00); leave it out."
         return ProblemResponse(problem(scope, 400, "invalid_request", detail))
     length = next((v for k, v in scope["headers"] if k == b"content-length"), b"")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        facts = problem(scope, 413, "body_too_large", _BODY_TOO_LARGE)
+    if length.isdigit() and int(length) > max_bytes:
+        facts = problem(scope, 413, "body_too_large", _too_large(max_bytes))
         return ProblemResponse(facts, {"Connection": "close"})
     return None
 

@@ -22,9 +22,14 @@ _DESCRIPTION = """\
 Finds what a content-generation platform made: LoRA models, generated images,
 transcripts and training datasets, by name, tag, prompt, facet and spoken word.
 
-**Who asks.** `userId` says who asks, and on lists also whose; a call without one is
-made by the machine's owner, who sees everything. Someone else's private asset is *not
-found*. `Authorization: Bearer <admin token>` sees everything.
+**Who asks.** With `Authorization: Bearer <token>` (an API key or a JSON web token) the
+token's user asks, and may leave out `userId`; a foreign one is answered like an unknown
+one. Without a token, where none is required, `userId` says who asks, and on lists also
+whose; a call without one is made by the machine's owner, who sees everything. Someone
+else's private asset is *not found*. The admin sees everything.
+
+**Limits.** `RateLimit` and `RateLimit-Policy` tell how many calls are left; more are
+429 with `Retry-After`.
 
 **Conventions.** JSON in camelCase; times ISO 8601 in UTC; sizes in bytes, durations in
 seconds, positions in recordings in whole milliseconds. Lists that are bare arrays tell
@@ -44,6 +49,12 @@ Who writes job records without this API gets a token at `/api/index/token`.
 token) is the admin, too. What the indexer must do is answered by 202 with a request to
 look at; a repeated `Idempotency-Key` is answered by the same request.
 """
+
+_BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, a JSON web token, or the admin's token.",
+}
 
 TAGS: list[dict[str, Any]] = [
     {"name": "search", "description": "Words, facets, spoken words, completion."},
@@ -84,6 +95,8 @@ def _finish(document: dict[str, Any]) -> dict[str, Any]:
         schema = body.model_json_schema(by_alias=True, ref_template=REFERENCE)
         schemas.update(schema.pop("$defs", {}))
         schemas[body.__name__] = schema
+    document["components"]["securitySchemes"] = {"bearer": _BEARER}
+    document["security"] = [{"bearer": []}, {}]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path, operations in document["paths"].items():

@@ -226,8 +226,7 @@ async def read_search_query(request: Request) -> SearchQuery:
         raise RequestValidationError(
             [{**fault, "loc": ("query", *fault["loc"])} for fault in faults]
         ) from exc
-    authorization = request.headers.get("authorization")
-    asker = await get_asker(request, params.user_id, authorization)
+    asker = await get_asker(request, params.user_id)
     await wait_for_index(request, params.wait_for, params.wait_ms)
     return SearchQuery(
         asker=asker,

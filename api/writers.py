@@ -3,24 +3,36 @@
 from typing import Any
 
 from api.bodies import Body, validated
+from api.callers import note_user
 from api.schemas.submissions import WhoAsks
 from catalog.access import Asker
-from catalog.errors import InvalidRequestError
+from catalog.errors import InvalidRequestError, NotFoundError
 from catalog.models.ids import UserId
 
 
-def named_user(asker: Asker, data: dict[str, Any]) -> UserId | None:
-    """Take ``userId`` out of a body; it must not contradict the address.
+def named_user(
+    asker: Asker, data: dict[str, Any], *, has_token: bool = False
+) -> UserId | None:
+    """Take ``userId`` out of a body; it must not contradict the address or the token.
+
+    Args:
+        asker: By the address and the token.
+        data: The body.
+        has_token: Whether a token came with it.
 
     Raises:
-        InvalidRequestError: It does, or it is none.
+        InvalidRequestError: It contradicts the address, or is none.
+        NotFoundError: It is foreign to the token's user.
     """
     who = validated(WhoAsks, {k: data.pop(k) for k in ("userId",) if k in data})
     if who.user_id is None:
         return asker.user_id
     if asker.user_id is not None and who.user_id != asker.user_id:
+        if has_token and not asker.sees_everything:
+            raise NotFoundError("user", who.user_id)
         problem = "The body names another userId than the address; send one of them."
         raise InvalidRequestError("userId", problem)
+    note_user(who.user_id)
     return UserId(who.user_id)
 
 
@@ -35,11 +47,12 @@ def named_asker(asker: Asker, data: dict[str, Any], body: Body) -> Asker:
 
     Raises:
         InvalidRequestError: The body contradicts the address.
+        NotFoundError: Its ``userId`` is foreign to the token's user.
         DependencyUnavailableError: MongoDB did not answer; retryable.
     """
     if "userId" not in data:
         return asker
-    user_id = named_user(asker, data)
+    user_id = named_user(asker, data, has_token=body.has_token)
     if user_id == asker.user_id:
         return asker
     is_admin = asker.sees_everything and body.has_token

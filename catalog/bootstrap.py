@@ -12,16 +12,18 @@ from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from catalog.access_logs import LogSource
-from catalog.clock import SystemClock
+from catalog.clock import Clock, SystemClock
 from catalog.config import Settings
 from catalog.errors import InvalidRequestError
 from catalog.graph import Catalog
-from catalog.jwks import HttpPublicKeys
+from catalog.jwks import HttpPublicKeys, HttpSigningKeys
 from catalog.places import named_keys
 from catalog.repositories.base import JobRepository
 from catalog.repositories.estates import EstateRecords, ImportRepository
 from catalog.repositories.mongo.annotations import MongoAnnotationRepository
+from catalog.repositories.mongo.api_keys import MongoKeyRepository
 from catalog.repositories.mongo.assets import MongoAssetRepository
+from catalog.repositories.mongo.audit import MongoAuditRepository
 from catalog.repositories.mongo.client import connect, ping
 from catalog.repositories.mongo.collections import MongoCollectionRepository
 from catalog.repositories.mongo.dead_letters import MongoDeadLetterRepository
@@ -65,6 +67,7 @@ from catalog.storage.directory import DirectoryObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.storage.s3 import S3ObjectStore, connect_s3
 from catalog.storage.sqs import SqsEventQueue, connect_sqs
+from catalog.web_tokens import TokenRules, WebTokenChecker, static_keys
 
 Value = TypeVar("Value")
 
@@ -135,6 +138,9 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         rollups=MongoRollupRepository(database),
         search_log=MongoSearchLogRepository(database),
         fal_keys=HttpPublicKeys(settings.fal_jwks_url, clock),
+        api_keys=MongoKeyRepository(database),
+        audit=MongoAuditRepository(database),
+        web_tokens=_web_tokens(settings, clock),
         store=store,
         links=LinkSigner(_link_secret(settings), clock),
         index_writer=TypesenseIndexWriter(engine_url, key, settings.index_prefix),
@@ -273,6 +279,36 @@ def _object_events(settings: Settings, store: ObjectStore) -> ObjectEventQueue |
         )
     client = connect_sqs(settings.sqs_endpoint_url, settings.s3_region)
     return SqsEventQueue(queue_url, client=client)
+
+
+def _web_tokens(settings: Settings, clock: Clock) -> WebTokenChecker | None:
+    """Check web tokens by the settings, if any are to be taken."""
+    given = (settings.jwt_audience, settings.jwt_jwks_url, settings.jwt_key)
+    if settings.jwt_issuer is None and not any(given):
+        return None
+    if settings.jwt_issuer is None or settings.jwt_audience is None:
+        name = "AUDIENCE" if settings.jwt_issuer else "ISSUER"
+        problem = "Web tokens are taken only from a known issuer, for a known audience."
+        raise InvalidRequestError(f"CATALOG_JWT_{name}", problem)
+    rules = TokenRules(
+        settings.jwt_issuer,
+        settings.jwt_audience,
+        settings.jwt_leeway_seconds,
+        settings.jwt_user_claim,
+        settings.jwt_groups_claim,
+    )
+    if (settings.jwt_jwks_url is None) == (settings.jwt_key is None):
+        raise InvalidRequestError(
+            "CATALOG_JWT_KEY", "Set it or CATALOG_JWT_JWKS_URL, and not both."
+        )
+    if settings.jwt_jwks_url is not None:
+        keys = HttpSigningKeys(settings.jwt_jwks_url, clock)
+        return WebTokenChecker(keys, rules, clock)
+    text = settings.jwt_key.get_secret_value() if settings.jwt_key else ""
+    try:
+        return WebTokenChecker(static_keys(text), rules, clock)
+    except ValueError as exc:
+        raise InvalidRequestError("CATALOG_JWT_KEY", f"{exc}.") from exc
 
 
 def _link_secret(settings: Settings) -> bytes:

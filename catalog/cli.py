@@ -7,12 +7,20 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
+from secrets import token_hex, token_urlsafe
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 
-from catalog import cli_backup, cli_estates, cli_index, cli_parser, cli_storage
+from catalog import (
+    cli_backup,
+    cli_estates,
+    cli_index,
+    cli_keys,
+    cli_parser,
+    cli_storage,
+)
 from catalog.cli_common import NothingRunsError, facts_of, out, say, settings_for
 from catalog.clock import SystemClock
 from catalog.config import Settings
@@ -25,6 +33,7 @@ from catalog.local.reporter import TerminalReporter
 from catalog.local.stack import Stack
 from catalog.local.status_index import IndexBooks
 from catalog.repositories.index_state import GenerationState, IndexStatus
+from catalog.services.api_keys import ApiKeyService
 
 _FAILED, _MISUSED, _NOT_RUNNING = 1, 2, 3
 
@@ -74,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
             "temp-rule": cli_storage.temp_rule,
             "import": cli_estates.take_in,
             "export": cli_estates.give_out,
+            "keys": _keys,
         }
     )
 
@@ -127,9 +137,9 @@ def stack_options(settings: Settings, *, with_demo: bool) -> StackOptions:
 
 
 def _check_exposure(settings: Settings) -> None:
-    if settings.auth != "open":
-        raise StackError("CATALOG_AUTH=token is reserved; only `open` works yet.")
-    if settings.allow_remote or _is_loopback(settings.host):
+    if settings.auth == "token" or settings.allow_remote:
+        return
+    if _is_loopback(settings.host):
         return
     raise StackError(
         f"With CATALOG_AUTH=open whoever reaches the API sees everything, so it does "
@@ -257,6 +267,18 @@ def _letters(chosen: argparse.Namespace, settings: Settings) -> int:
     else:
         cli_index.render_letters(found, Console())
     return 0
+
+
+def _keys(chosen: argparse.Namespace, settings: Settings) -> int:
+    with _running_catalog(settings) as catalog:
+        service = ApiKeyService(
+            catalog.api_keys,
+            catalog.clock,
+            new_id=lambda: token_hex(8),
+            new_secret=lambda: token_urlsafe(32),
+        )
+        cli_keys.run(chosen, service)
+        return 0
 
 
 class IndexReader:

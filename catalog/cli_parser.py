@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.cli_index import kinds
+from catalog.cli_keys import permissions
 from catalog.config import Settings
 from catalog.services.administration import RECONCILE_KINDS
 
@@ -23,6 +24,7 @@ examples:
   catalog status               what runs, where, and how far the index is
   catalog reindex --wait       build the search index anew while the old one serves
   catalog reconcile --wait     compare record, index and storage, mend what differs
+  catalog keys create --user U make an API key
   catalog dead-letters         what could not be indexed as it is, and why
 
 Settings come from the environment (CATALOG_…); docs/settings.md lists them.
@@ -85,6 +87,10 @@ Writes everything that a user owns into a directory: files in the seed's layout,
 records and annotations as JSON lines, sizes and hashes. Interrupted, the same command
 goes on. `catalog import --directory DIR` reads it. Exit codes: those of import.
 """
+_KEYS = """\
+API keys: bearer tokens with which programs call in a user's name (docs/access.md). A
+key is shown once, when it is made; only its SHA-256 is kept.
+"""
 
 
 def make_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
@@ -135,6 +141,7 @@ def make_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         _TEMP_RULE,
     )
     _add_estate_commands(commands, runs)
+    _add_key_commands(commands, runs["keys"])
     return parser
 
 
@@ -238,6 +245,36 @@ def _add_index_commands(
         parser.add_argument(
             "--wait", action="store_true", help="until it is done, with progress"
         )
+
+
+def _add_key_commands(
+    commands: Any,  # noqa: ANN401  (see ``_command``)
+    run: Run,
+) -> None:
+    keys = commands.add_parser(
+        "keys", help="make and revoke API keys", description=_KEYS
+    )
+    actions = keys.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    making = _command(actions, "create", run, "make a key", _KEYS)
+    making.set_defaults(action="create")
+    making.add_argument(
+        "--user", metavar="ID", required=True, help="in whose name it calls"
+    )
+    making.add_argument("--name", metavar="TEXT", help="what it is for")
+    making.add_argument(
+        "--scopes",
+        type=permissions,
+        default=permissions("read,write"),
+        metavar="LIST",
+        help="read, write, admin (read,write); each has those before it",
+    )
+    making.add_argument("--days", type=int, metavar="N", help="how long it is good")
+    listing = _command(actions, "list", run, "list keys, the newest first", _KEYS)
+    listing.set_defaults(action="list")
+    listing.add_argument("--user", metavar="ID", help="only his")
+    revoking = _command(actions, "revoke", run, "refuse a key from now on", _KEYS)
+    revoking.set_defaults(action="revoke")
+    revoking.add_argument("key", metavar="KEY", help="its id, as `list` shows it")
 
 
 def _command(

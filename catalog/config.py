@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     auth: Literal["open", "token"] = Field(
         default="open",
         description="`open`: the caller is `userId`, the API binds to loopback only. "
-        "`token`: reserved until bearer tokens exist; refused at start.",
+        "`token`: the caller is whom a bearer token belongs to (docs/access.md).",
     )
     allow_remote: bool = Field(
         default=False,
@@ -76,6 +76,69 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         default=None,
         description="Bearer token of the admin. `catalog up` makes one.",
+    )
+    jwt_issuer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Who signs the JSON web tokens that are taken (`iss`). Unset: none "
+        "are. With it CATALOG_JWT_AUDIENCE and one of the two keys must be set.",
+    )
+    jwt_audience: str | None = Field(
+        default=None,
+        min_length=1,
+        description="What those tokens must be meant for (one of `aud`).",
+    )
+    jwt_jwks_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Where the issuer's public keys are (a JSON Web Key Set), renewed "
+        "every ten minutes.",
+    )
+    jwt_key: SecretStr | None = Field(
+        default=None,
+        description="Instead of that address: the issuer's public key or certificate "
+        "(PEM), or a secret shared with it (32 bytes or more, for HS256 to HS512).",
+    )
+    jwt_leeway_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=300,
+        description="By how much the issuer's clock may differ, in seconds.",
+    )
+    jwt_user_claim: str = Field(
+        default="sub", min_length=1, description="Claim with the user's id."
+    )
+    jwt_groups_claim: str = Field(
+        default="groups",
+        min_length=1,
+        description="Claim with the list of the user's groups.",
+    )
+    requests_per_minute: int | None = Field(
+        default=None,
+        ge=0,
+        le=1_000_000,
+        description="Calls of `/api/…` that one caller may make in a minute, at each "
+        "process of the API; more are refused (429). 0: any number. Unset: 6000 with "
+        "CATALOG_AUTH=token (the admin's token: any number), else any number.",
+    )
+    requests_at_once: int = Field(
+        default=600,
+        ge=1,
+        le=1_000_000,
+        description="How many of these may come at once, after a pause.",
+    )
+    body_bytes: int = Field(
+        default=1024**2,
+        ge=1024,
+        le=64 * 1024**2,
+        description="Largest body of a call, in bytes; a larger one is refused (413).",
+    )
+    audit_days: int = Field(
+        default=365,
+        ge=0,
+        le=36_500,
+        description="How long the audit log remembers who changed what, in days; 0 "
+        "keeps no log.",
     )
     link_secret: SecretStr | None = Field(
         default=None,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.access_logs import LogSource
+from catalog.callers import WebTokens
 from catalog.clock import Clock
 from catalog.config import Settings
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
+from catalog.repositories.audit import AuditRepository
 from catalog.repositories.base import (
     AssetRepository,
     JobFeed,
@@ -35,6 +37,7 @@ from catalog.repositories.index_state import (
     IndexRequestRepository,
     IndexStatusRepository,
 )
+from catalog.repositories.keys import KeyRepository
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.repositories.rollups import RollupRepository
@@ -81,6 +84,8 @@ class Catalog:
     rollups: RollupRepository
     search_log: SearchLogRepository
     fal_keys: PublicKeys
+    api_keys: KeyRepository
+    audit: AuditRepository
     store: ObjectStore
     links: LinkSigner
     index_writer: IndexWriter
@@ -97,3 +102,5 @@ class Catalog:
     """Where access logs lie."""
     object_events: ObjectEventQueue | None = None
     """The store's notifications, if there is a queue of them."""
+    web_tokens: WebTokens | None = None
+    """Checks JSON web tokens, if any are taken."""

@@ -1,5 +1,6 @@
-"""Fetches the public keys that fal.ai signs its webhooks with."""
+"""Fetches public keys: those of fal.ai's webhooks, and those of web tokens."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from math import inf
@@ -10,10 +11,16 @@ import orjson
 
 from catalog.clock import Clock
 from catalog.errors import DependencyUnavailableError
+from catalog.web_tokens import SigningKey, keys_of_set
 from catalog.webhooks import Keys, fal_keys
 
+LOG = logging.getLogger(__name__)
+
 KEPT_SECONDS = 24 * 3600
-"""As long as fal allows keys to be kept."""
+"""As long as fal allows keys to be kept; of issuers, while they are away."""
+
+ISSUER = "issuer"
+"""How the issuer of web tokens is called among the servers that we depend on."""
 
 _RENEWED_SECONDS = 300
 """A signature that no key fits makes us look for new keys this often at most."""
@@ -67,26 +74,98 @@ class HttpPublicKeys:
         return inf if moment is None else self._clock.monotonic() - moment
 
     def _fetch(self) -> Keys:
-        body = bytearray()
-        try:
-            with (
-                httpx.Client(
-                    timeout=_TIMEOUT_SECONDS, transport=self._transport
-                ) as client,
-                client.stream("GET", self._url) as response,
-            ):
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    if len(body) > _MAX_BYTES:
-                        raise _unavailable("the key set is too large")
-        except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            raise _unavailable(type(exc).__name__) from exc
-        if response.status_code != _OK:
-            raise _unavailable(f"HTTP {response.status_code}")
-        keys = fal_keys(_object(bytes(body)))
+        keys = fal_keys(_fetched(self._url, "fal", self._transport))
         if not keys:
-            raise _unavailable("the key set holds no Ed25519 key")
+            raise DependencyUnavailableError("fal", "no Ed25519 key in the key set")
         return keys
+
+
+class HttpSigningKeys:
+    """See ``SigningKeys``; renewed every ten minutes, thread-safe.
+
+    While the issuer is away what is known is used for a day, and nobody waits for it
+    but the first who asks.
+    """
+
+    RENEWED_SECONDS = 600.0
+    RETRY_SECONDS = 30.0
+    """Also how often tokens that no key fits make us look for new keys at most."""
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Fetch nothing yet; see ``HttpPublicKeys``."""
+        self._url = url
+        self._clock = clock
+        self._transport = transport
+        self._fetching = threading.Lock()
+        self._keys: tuple[SigningKey, ...] = ()
+        self._fetched_at = -inf
+        self._tried_at = -inf
+
+    def get(self, *, renew: bool = False) -> tuple[SigningKey, ...]:
+        """See ``SigningKeys.get``."""
+        if self._is_due(renew=renew):
+            is_usable = self._age(self._fetched_at) < KEPT_SECONDS
+            # Who has no key at hand, or none that fits, waits for whoever fetches.
+            if self._fetching.acquire(blocking=renew or not is_usable):
+                try:
+                    if self._is_due(renew=renew):
+                        self._renew()
+                finally:
+                    self._fetching.release()
+        if self._age(self._fetched_at) >= KEPT_SECONDS:
+            raise DependencyUnavailableError(ISSUER, "its keys can't be fetched")
+        return self._keys
+
+    def _is_due(self, *, renew: bool) -> bool:
+        if self._age(self._tried_at) < self.RETRY_SECONDS:
+            return False
+        return renew or self._age(self._fetched_at) >= self.RENEWED_SECONDS
+
+    def _age(self, moment: float) -> float:
+        return self._clock.monotonic() - moment
+
+    def _renew(self) -> None:
+        self._tried_at = self._clock.monotonic()
+        try:
+            found = keys_of_set(_fetched(self._url, ISSUER, self._transport))
+        except DependencyUnavailableError as error:
+            LOG.warning("no keys of the issuer", extra={"cause": str(error)})
+            return
+        if not found:
+            LOG.warning("no key in the issuer's key set can be used")
+            return
+        self._keys, self._fetched_at = found, self._tried_at
+
+
+def _fetched(
+    url: str, dependency: str, transport: httpx.BaseTransport | None
+) -> Mapping[str, Any]:
+    """Fetch a key set.
+
+    Raises:
+        DependencyUnavailableError: It can't be had; retryable.
+    """
+    body = bytearray()
+    try:
+        with (
+            httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport) as client,
+            client.stream("GET", url) as response,
+        ):
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > _MAX_BYTES:
+                    problem = "the key set is too large"
+                    raise DependencyUnavailableError(dependency, problem)
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        raise DependencyUnavailableError(dependency, type(exc).__name__) from exc
+    if response.status_code != _OK:
+        raise DependencyUnavailableError(dependency, f"HTTP {response.status_code}")
+    return _object(bytes(body))
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
@@ -95,7 +174,3 @@ def _object(body: bytes) -> Mapping[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _unavailable(detail: str) -> DependencyUnavailableError:
-    return DependencyUnavailableError("fal", detail)

@@ -219,7 +219,7 @@ def _read(
 ) -> tuple[UserId, Request]:
     """Take a request apart: whose job it is, and what is asked for."""
     data = json_object(body)
-    user_id = named_user(asker, data)
+    user_id = named_user(asker, data, has_token=body.has_token)
     if user_id is None:
         raise InvalidRequestError("userId", "Say whose job it is: send `userId`.")
     return user_id, validated(model, data, source=source)

@@ -35,7 +35,7 @@ _EXAMPLES: dict[int, tuple[str, str, str, str | None]] = {
     401: (
         "The token is missing or not known.",
         "unauthenticated",
-        "This bearer token is not known; send the admin token or none.",
+        "This bearer token is not known; send one that is, or none.",
         None,
     ),
     403: (

@@ -1,6 +1,8 @@
 // The search page: words and filters live in the address, answers come from
 // /api/assets/search. No text from an answer is ever parsed as a page.
 
+import { call, hasToken, whenGiven } from "./token.js";
+
 const FACETS = { type: "Type", tags: "Tags", model: "Model", speaker: "Speaker", status: "Status" };
 const FILTERS = { ...FACETS, uses: "Made with" };
 const PER_PAGE = 24;
@@ -58,7 +60,7 @@ async function ask() {
   const state = readAddress();
   hits.setAttribute("aria-busy", "true");
   try {
-    const response = await fetch(question(state), { signal: mine.signal });
+    const response = await call(question(state), { signal: mine.signal });
     const answer = await response.json();
     if (mine.signal.aborted) return;
     if (response.ok) show(answer, state);
@@ -171,7 +173,8 @@ function hitItem(hit, userId) {
 /** Every asset has one: a poster, a waveform, a preview, or a drawn sign. */
 function picture(hit, userId) {
   const query = new URLSearchParams({ size: 256, ...(userId && { userId }) });
-  const source = `/api/assets/${encodeURIComponent(hit.assetId)}/thumbnail?${query}`;
+  const own = `/api/assets/${encodeURIComponent(hit.assetId)}/thumbnail?${query}`;
+  const source = hasToken() ? hit.thumbnailUrl : own; // pictures are loaded without tokens
   return element("img", { class: "picture", src: source, alt: hit.prompt ?? "", loading: "lazy" });
 }
 
@@ -198,7 +201,7 @@ async function download(assetId) {
   const { userId } = readAddress();
   const query = userId ? `?${new URLSearchParams({ userId })}` : "";
   try {
-    const response = await fetch(`/api/assets/${encodeURIComponent(assetId)}/download${query}`);
+    const response = await call(`/api/assets/${encodeURIComponent(assetId)}/download${query}`);
     const answer = await response.json();
     if (response.ok) window.open(answer.url, "_blank", "noopener");
     else complain(answer.detail);
@@ -215,6 +218,7 @@ function fillForm() {
   user.value = state.userId;
 }
 
+whenGiven(restart);
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("input", () => {
   clearTimeout(timer);

@@ -152,6 +152,7 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/admin/generations"): _ADMINS,
     ("get", "/api/admin/schedule"): _ADMINS,
     ("get", "/api/admin/reconciles"): _ADMINS,
+    ("get", "/api/admin/audit"): _ADMINS,
     ("get", "/api/admin/dead-letters"): _ADMINS,
     ("get", "/api/admin/dead-letters/{letterId}"): _ADMINS,
     ("get", "/api/admin/requests"): _ADMINS,

@@ -6,12 +6,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from catalog.callers import WebTokens
 from catalog.clock import ManualClock
 from catalog.config import Settings
 from catalog.graph import Catalog
 from catalog.repositories.index_state import IndexStatus
 from catalog.repositories.mongo.jsonable import json_value
 from catalog.storage.links import LinkSigner
+from tests.fakes.access import FakeAuditRepository, FakeKeyRepository
 from tests.fakes.administered import (
     FakeChangeFeed,
     FakeDeadLetterRepository,
@@ -124,6 +126,9 @@ class FakeParts:
     )
     index_admin: FakeIndexAdmin = field(default_factory=FakeIndexAdmin)
     ping_mongo: FakePing = field(default_factory=FakePing)
+    api_keys: FakeKeyRepository = field(default_factory=FakeKeyRepository)
+    audit: FakeAuditRepository = field(default_factory=FakeAuditRepository)
+    web_tokens: WebTokens | None = None
     feed: FakeChangeFeed = field(default_factory=FakeChangeFeed)
     generations: FakeGenerationRepository = field(
         default_factory=FakeGenerationRepository
@@ -170,6 +175,9 @@ class FakeParts:
             usage=self.usage,
             rollups=self.rollups,
             search_log=self.search_log,
+            api_keys=self.api_keys,
+            audit=self.audit,
+            web_tokens=self.web_tokens,
             index_status=self.index_status,
             store=self.store,
             links=LinkSigner(b"secret", self.clock),

@@ -162,6 +162,24 @@ INDEXES: tuple[DatabaseIndex, ...] = (
     DatabaseIndex(
         "groups", (("createdAt", _DOWN), ("_id", _DOWN)), "all groups, newest first"
     ),
+    DatabaseIndex("keys", (("digest", _UP),), "whose an API key is", {"unique": True}),
+    DatabaseIndex("audit", (("at", _DOWN), ("_id", _DOWN)), "all writes, newest first"),
+    DatabaseIndex(
+        "audit",
+        (("user", _UP), ("at", _DOWN), ("_id", _DOWN)),
+        "a user's writes, newest first",
+    ),
+    DatabaseIndex(
+        "audit",
+        (("target", _UP), ("at", _DOWN), ("_id", _DOWN)),
+        "writes to an asset, job or collection, newest first",
+    ),
+    DatabaseIndex(
+        "audit",
+        (("expiresAt", _UP),),
+        "forgetting what is older than CATALOG_AUDIT_DAYS",
+        {"expireAfterSeconds": 0},
+    ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
     DatabaseIndex(
         "index_dead_letters", (("lastSeenAt", _DOWN),), "dead letters, newest first"

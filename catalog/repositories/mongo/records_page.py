@@ -124,6 +124,24 @@ RECORDS = (
         "nothing",
     ),
     (
+        "keys",
+        (
+            "one per API key: SHA-256 of it, whose, what it may be used for, until "
+            "when, when it was last used or revoked; never the key"
+        ),
+        "`catalog keys`; API (the last use)",
+        "nothing",
+    ),
+    (
+        "audit",
+        (
+            "one per write that succeeded: who, which route, what it names, status, "
+            "request id, time; for `CATALOG_AUDIT_DAYS`"
+        ),
+        "API",
+        "nothing",
+    ),
+    (
         "import_items",
         (
             "one per file that `catalog import` took over: from where, into which job, "

@@ -46,7 +46,8 @@ def test_a_taken_port_is_named(mongo_uri: str, tmp_path: Path) -> None:
     ("changes", "told"),
     [
         ({"CATALOG_HOST": "0.0.0.0"}, "CATALOG_ALLOW_REMOTE"),
-        ({"CATALOG_AUTH": "token"}, "CATALOG_AUTH"),
+        ({"CATALOG_AUTH": "tokens"}, "auth"),
+        ({"CATALOG_JWT_ISSUER": "https://id.example"}, "CATALOG_JWT_AUDIENCE"),
         ({"CATALOG_STORAGE": "ftp://somewhere"}, "CATALOG_STORAGE"),
         ({"CATALOG_PORT": "many"}, "port"),
     ],

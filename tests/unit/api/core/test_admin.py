@@ -587,6 +587,7 @@ def test_without_mongodb_every_endpoint_says_so(
         parts.dead_letters,
         parts.sweeps,
         parts.reconciles,
+        parts.audit,
     ):
         part.fail_always(away)
 
