@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 from api.asset_services import ServicesDep
 from api.bodies import BodyDep, json_object, validated
 from api.dependencies import AskerDep, WriterDep
+from api.freshness import FRESH
 from api.queries import AssetIdPath, IfMatch
 from api.responses import JsonResponse
 from api.schemas import sharing as wire
@@ -35,6 +36,7 @@ GranteePath = Annotated[
     summary="Tell whom an asset is shared with",
     response_model=wire.Sharing,
     responses=problems(400, 401, 403, 404, 503),
+    dependencies=[FRESH],
 )
 def read_sharing(
     asset_id: AssetIdPath, asker: AskerDep, services: ServicesDep
