@@ -16,6 +16,7 @@ from catalog.config import Settings
 from catalog.errors import InvalidRequestError
 from catalog.graph import Catalog
 from catalog.jwks import HttpPublicKeys
+from catalog.passwords import Argon2Passwords
 from catalog.places import named_keys
 from catalog.repositories.base import JobRepository
 from catalog.repositories.estates import EstateRecords, ImportRepository
@@ -50,11 +51,13 @@ from catalog.repositories.mongo.objects import MongoObjectRepository
 from catalog.repositories.mongo.queue import MongoQueueRepository
 from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.repositories.mongo.rows import MongoRowRepository
+from catalog.repositories.mongo.share_links import MongoShareLinkRepository
 from catalog.repositories.mongo.submissions import MongoSubmissionRepository
 from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
 from catalog.search.typesense.writer import TypesenseIndexWriter
+from catalog.share_sessions import ShareSessions
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.directory import DirectoryObjectStore
 from catalog.storage.links import LinkSigner
@@ -107,6 +110,10 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         trash=assets,
         collections=MongoCollectionRepository(database),
         groups=MongoGroupRepository(database),
+        share_links=MongoShareLinkRepository(database),
+        shared=assets,
+        share_sessions=ShareSessions(_link_secret(settings), clock),
+        passwords=Argon2Passwords(),
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),

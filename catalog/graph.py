@@ -9,6 +9,7 @@ from typing import Any
 
 from catalog.clock import Clock
 from catalog.config import Settings
+from catalog.passwords import Passwords
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
 from catalog.repositories.base import (
     AssetRepository,
@@ -36,7 +37,9 @@ from catalog.repositories.index_state import (
 )
 from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
+from catalog.repositories.share_links import SharedReader, ShareLinkRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
+from catalog.share_sessions import ShareSessions
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.webhooks import PublicKeys
@@ -60,6 +63,10 @@ class Catalog:
     trash: TrashReader
     collections: CollectionRepository
     groups: GroupRepository
+    share_links: ShareLinkRepository
+    shared: SharedReader
+    share_sessions: ShareSessions
+    passwords: Passwords
     records: RecordReader
     job_feed: JobFeed
     feed: ChangeFeed

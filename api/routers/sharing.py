@@ -26,7 +26,7 @@ Kind = Annotated[
     Literal["user", "group"], Path(description="Who is no longer to see it.")
 ]
 GranteePath = Annotated[
-    str, Path(alias="granteeId", max_length=512, description="A user's or group's id.")
+    str, Path(max_length=512, description="A user's or group's id.")
 ]
 
 
@@ -100,7 +100,7 @@ def add_grant(
 
 
 @router.delete(
-    "/{kind}/{granteeId:path}",
+    "/{kind}/{grantee:path}",
     summary="Share an asset with somebody no longer",
     response_model=wire.Sharing,
     responses=problems(400, 401, 403, 404, 409, 412, 503),
@@ -108,18 +108,18 @@ def add_grant(
 def remove_grant(
     asset_id: AssetIdPath,
     kind: Kind,
-    grantee_id: GranteePath,
+    grantee: GranteePath,
     asker: WriterDep,
     services: ServicesDep,
     if_match: IfMatch = None,
 ) -> JsonResponse:
     """Takes out a user or a group; 404 where it is not shared with them."""
-    gone = (grantee_id, None) if kind == "user" else (None, grantee_id)
+    gone = (grantee, None) if kind == "user" else (None, grantee)
 
     def without(before: tuple[Grant, ...]) -> tuple[Grant, ...]:
         after = tuple(one for one in before if one.whom != gone)
         if after == before:
-            raise NotFoundError(f"grant to {kind}", grantee_id)
+            raise NotFoundError(f"grant to {kind}", grantee)
         return after
 
     found = services.editing.share(asker, asset_id, without, if_match=if_match)

@@ -11,7 +11,7 @@ from catalog.models.sharing import MAX_GRANTS, Grant
 
 Grants = Annotated[tuple[Grant, ...], Field(max_length=MAX_GRANTS)]
 
-_SHARING: list[dict[str, Any]] = [
+_SHARING: list[Any] = [
     {"user": "user456", "right": "view"},
     {"group": "0b6c1f3f9c0f4b0d8f0a2f5f0e7d6c5b", "right": "edit"},
 ]
