@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from secrets import token_bytes
+from secrets import token_bytes, token_urlsafe
 from typing import Annotated
 from uuid import uuid4
 
@@ -26,6 +26,8 @@ from catalog.services.index_monitor import IndexMonitor
 from catalog.services.pictures import PictureService
 from catalog.services.search import SearchService
 from catalog.services.search_log import SearchLog
+from catalog.services.share_links import ShareLinkService, Sources
+from catalog.services.shared import SharedService
 from catalog.services.stats import StatsService
 from catalog.services.suggestions import SuggestionService
 from catalog.services.usage import UsageService
@@ -53,6 +55,8 @@ class AssetServices:
     owners: UsageService
     searches: SearchLog
     groups: GroupService
+    share_links: ShareLinkService
+    shared: SharedService
     path: Callable[[ObjectKey, int], str]
 
 
@@ -63,6 +67,11 @@ _KEPT_LINKS = 16_384
 def build_services(catalog: Catalog) -> AssetServices:
     """Build the services over a catalog; opens no connection."""
     assets = AssetService(catalog.assets)
+    collections = CollectionService(
+        catalog.collections, assets, catalog.clock, new_id=lambda: uuid4().hex
+    )
+    downloads = DownloadService(assets, catalog.store, catalog.links, catalog.clock)
+    pictures = PictureService(assets, catalog.object_work, catalog.store)
     monitor = IndexMonitor(catalog.index_status, catalog.clock)
     search = SearchService(EngineGuard(catalog.search), monitor, catalog.assets)
 
@@ -74,9 +83,9 @@ def build_services(catalog: Catalog) -> AssetServices:
         search=search,
         monitor=monitor,
         suggestions=SuggestionService(search, catalog.assets),
-        downloads=DownloadService(assets, catalog.store, catalog.links, catalog.clock),
+        downloads=downloads,
         files=FileService(catalog.store, catalog.links, catalog.clock),
-        pictures=PictureService(assets, catalog.object_work, catalog.store),
+        pictures=pictures,
         why=WhyService(
             search=search,
             monitor=monitor,
@@ -97,9 +106,7 @@ def build_services(catalog: Catalog) -> AssetServices:
             parse_url=catalog.store.parse_url,
             clock=catalog.clock,
         ),
-        collections=CollectionService(
-            catalog.collections, assets, catalog.clock, new_id=lambda: uuid4().hex
-        ),
+        collections=collections,
         usage=UsageCounter(
             catalog.usage, catalog.clock, new_batch=lambda: token_bytes(16)
         ),
@@ -126,6 +133,25 @@ def build_services(catalog: Catalog) -> AssetServices:
             is_on=catalog.settings.search_log,
         ),
         groups=GroupService(catalog.groups, catalog.clock, lambda: uuid4().hex),
+        share_links=ShareLinkService(
+            links=catalog.share_links,
+            shared=catalog.shared,
+            assets=assets,
+            collections=collections,
+            passwords=catalog.passwords,
+            clock=catalog.clock,
+            sources=Sources(lambda: uuid4().hex, lambda: token_urlsafe(32)),
+        ),
+        shared=SharedService(
+            links=catalog.share_links,
+            assets=catalog.assets,
+            collections=catalog.collections,
+            pictures=pictures,
+            downloads=downloads,
+            passwords=catalog.passwords,
+            sessions=catalog.share_sessions,
+            clock=catalog.clock,
+        ),
         path=lru_cache(_KEPT_LINKS)(path),
     )
 

@@ -27,10 +27,13 @@ from catalog.errors import (
     InvalidTagError,
     MalformedRecordError,
     NotFoundError,
+    PasswordRequiredError,
     PreconditionFailedError,
     QuotaExceededError,
     StackError,
+    TooManyAttemptsError,
     UnauthenticatedError,
+    WrongPasswordError,
 )
 
 LOG = logging.getLogger(__name__)
@@ -45,7 +48,10 @@ STATUS: dict[type[CatalogError], int] = {
     FencedError: 409,
     IdempotencyConflictError: 409,
     QuotaExceededError: 429,
+    TooManyAttemptsError: 429,
     UnauthenticatedError: 401,
+    PasswordRequiredError: 401,
+    WrongPasswordError: 401,
     ForbiddenError: 403,
     InvalidRequestError: 400,
     InvalidQueryError: 400,
@@ -104,6 +110,8 @@ async def _on_catalog_error(request: Request, error: Exception) -> ProblemRespon
         _log(request, error, status)
     if status == 503:  # noqa: PLR2004
         headers["Retry-After"] = "1"
+    if isinstance(error, TooManyAttemptsError):
+        headers["Retry-After"] = str(error.seconds)
     if status == 401:  # noqa: PLR2004
         headers["WWW-Authenticate"] = _challenge(request)
     field = error.field if isinstance(error, InvalidRequestError) else None

@@ -27,6 +27,9 @@ _INBOUND_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}\Z")
 _QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 _UNMATCHED = "(none)"
 
+_SECRET = re.compile(rb"^(/api/shared/)[^/]+")
+"""The token of a share link is a right: no log has it."""
+
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -99,7 +102,7 @@ class RequestMiddleware:
         level = logging.DEBUG if scope["path"] in _QUIET else logging.INFO
         if LOG.isEnabledFor(level):
             # the raw path: percent-encoded, so that no caller writes log lines
-            raw_path = scope.get("raw_path") or b""
+            raw_path = _SECRET.sub(rb"\1...", scope.get("raw_path") or b"")
             LOG.log(
                 level,
                 "%s %s %d",

@@ -10,6 +10,7 @@ from api.schemas.collections import BODIES as COLLECTIONS
 from api.schemas.editing import BODIES as EDITING
 from api.schemas.groups import BODIES as GROUPS
 from api.schemas.problems import OTHER_PROBLEMS, Problem
+from api.schemas.shares import BODIES as SHARES
 from api.schemas.sharing import BODIES as SHARING
 from api.schemas.submissions import BODIES as SUBMISSIONS
 from api.schemas.submissions import REFERENCE
@@ -91,7 +92,7 @@ def describe(app: FastAPI) -> None:
 def _finish(document: dict[str, Any]) -> dict[str, Any]:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema(by_alias=True)
-    for body in (*SUBMISSIONS, *COLLECTIONS, *EDITING, *GROUPS, *SHARING):
+    for body in (*SUBMISSIONS, *COLLECTIONS, *EDITING, *GROUPS, *SHARING, *SHARES):
         schema = body.model_json_schema(by_alias=True, ref_template=REFERENCE)
         schemas.update(schema.pop("$defs", {}))
         schemas[body.__name__] = schema

@@ -17,6 +17,7 @@ from catalog.config import Settings
 from catalog.errors import InvalidRequestError
 from catalog.graph import Catalog
 from catalog.jwks import HttpPublicKeys, HttpSigningKeys
+from catalog.passwords import Argon2Passwords
 from catalog.places import named_keys
 from catalog.repositories.base import JobRepository
 from catalog.repositories.estates import EstateRecords, ImportRepository
@@ -55,6 +56,7 @@ from catalog.repositories.mongo.records import MongoRecordReader
 from catalog.repositories.mongo.rollups import MongoRollupRepository
 from catalog.repositories.mongo.rows import MongoRowRepository
 from catalog.repositories.mongo.search_log import MongoSearchLogRepository
+from catalog.repositories.mongo.share_links import MongoShareLinkRepository
 from catalog.repositories.mongo.submissions import MongoSubmissionRepository
 from catalog.repositories.mongo.usage import MongoUsageRepository
 from catalog.repositories.mongo.usage_logs import MongoUsageLogRepository
@@ -62,6 +64,7 @@ from catalog.search.typesense.admin import TypesenseIndexAdmin
 from catalog.search.typesense.keys import TypesenseIndexKeys
 from catalog.search.typesense.reader import TypesenseSearchReader
 from catalog.search.typesense.writer import TypesenseIndexWriter
+from catalog.share_sessions import ShareSessions
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.directory import DirectoryObjectStore
 from catalog.storage.links import LinkSigner
@@ -115,6 +118,10 @@ def open_catalog(settings: Settings, *, process: str) -> Catalog:
         trash=assets,
         collections=MongoCollectionRepository(database),
         groups=MongoGroupRepository(database),
+        share_links=MongoShareLinkRepository(database),
+        shared=assets,
+        share_sessions=ShareSessions(_link_secret(settings), clock),
+        passwords=Argon2Passwords(),
         rows=MongoRowRepository(database),
         objects=MongoObjectRepository(database),
         extractions=MongoExtractionRepository(database),

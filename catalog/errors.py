@@ -106,6 +106,37 @@ class UnauthenticatedError(CatalogError):
     code = "unauthenticated"
 
 
+class PasswordRequiredError(UnauthenticatedError):
+    """A share link has a password, and it was not given lately."""
+
+    code = "password_required"
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This link has a password; POST it to its `unlock`.")
+
+
+class WrongPasswordError(UnauthenticatedError):
+    """It is another password."""
+
+    code = "wrong_password"
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("The password is wrong.")
+
+
+class TooManyAttemptsError(CatalogError):
+    """So many passwords were tried that the next ones are refused for a while."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, seconds: int) -> None:
+        """Say when to go on."""
+        super().__init__(f"Too many attempts; wait {seconds // 60} minutes.")
+        self.seconds = seconds
+
+
 class ForbiddenError(CatalogError):
     """The asker may know of it but not do this to it."""
 

@@ -11,6 +11,7 @@ from catalog.access_logs import LogSource
 from catalog.callers import WebTokens
 from catalog.clock import Clock
 from catalog.config import Settings
+from catalog.passwords import Passwords
 from catalog.repositories.annotations import AnnotationRepository, TrashReader
 from catalog.repositories.audit import AuditRepository
 from catalog.repositories.base import (
@@ -42,9 +43,11 @@ from catalog.repositories.object_work import ObjectWorkRepository
 from catalog.repositories.queue import QueueRepository, SubmissionRepository
 from catalog.repositories.rollups import RollupRepository
 from catalog.repositories.search_log import SearchLogRepository
+from catalog.repositories.share_links import SharedReader, ShareLinkRepository
 from catalog.repositories.usage import UsageRepository
 from catalog.repositories.usage_logs import UsageLogRepository
 from catalog.search.base import IndexAdmin, IndexKeys, IndexWriter, SearchReader
+from catalog.share_sessions import ShareSessions
 from catalog.storage.base import ObjectEventQueue, ObjectStore
 from catalog.storage.links import LinkSigner
 from catalog.webhooks import PublicKeys
@@ -68,6 +71,10 @@ class Catalog:
     trash: TrashReader
     collections: CollectionRepository
     groups: GroupRepository
+    share_links: ShareLinkRepository
+    shared: SharedReader
+    share_sessions: ShareSessions
+    passwords: Passwords
     records: RecordReader
     job_feed: JobFeed
     feed: ChangeFeed

@@ -25,3 +25,6 @@ GroupId = NewType("GroupId", str)
 
 CollectionId = NewType("CollectionId", str)
 """Id of a user's collection of assets."""
+
+ShareId = NewType("ShareId", str)
+"""Id of a share link; knowing it opens nothing (that takes the link's token)."""

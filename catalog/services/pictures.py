@@ -62,7 +62,13 @@ class PictureService:
         self._store = store
 
     def picture(
-        self, asker: Asker, target: str, *, size: int, types: frozenset[str]
+        self,
+        asker: Asker,
+        target: str,
+        *,
+        size: int,
+        types: frozenset[str],
+        is_thumbnail_shown: bool = True,
     ) -> Picture:
         """Read the picture that fits a size best.
 
@@ -71,6 +77,8 @@ class PictureService:
             target: An assetId or a jobId (then its first asset that has a picture).
             size: Edge in pixels that it is shown at.
             types: Media types that the caller names as welcome; it takes a PNG anyway.
+            is_thumbnail_shown: Where there is no rendition, what the record or the
+                layout has for a thumbnail will do.
 
         Raises:
             NotFoundError: There is no such asset for the asker.
@@ -80,6 +88,8 @@ class PictureService:
         results = self._results(views)
         for view, found in zip(views, results, strict=True):
             picture = self._shown(view, found, size, types)
+            if picture is None and is_thumbnail_shown:
+                picture = self._thumbnail(view)
             if picture is not None:
                 return picture
         view, found = views[0], results[0]
@@ -122,7 +132,7 @@ class PictureService:
             except NotFoundError:  # the next one will do
                 continue
             return Picture(content, one.content_type, _digest(content), asset_id)
-        return self._thumbnail(view)
+        return None
 
     def _thumbnail(self, view: AssetView) -> Picture | None:
         """Read what the record or the layout has for a thumbnail, whoever made it."""

@@ -119,6 +119,23 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
     ("get", "/api/groups/{groupId}"): Silent(frozenset({404})),
     ("patch", "/api/groups/{groupId}"): Silent(frozenset({415})),
     ("delete", "/api/groups/{groupId}"): Silent(frozenset({404})),
+    ("get", "/api/assets/{assetId}/sharing"): Silent(frozenset({404})),
+    ("put", "/api/assets/{assetId}/sharing"): Silent(frozenset({415})),
+    ("post", "/api/assets/{assetId}/sharing"): Silent(frozenset({415})),
+    ("delete", "/api/assets/{assetId}/sharing/{kind}/{grantee}"): Silent(
+        frozenset({400})
+    ),
+    # Nobody shares yet; the links themselves ask for no user.
+    ("get", "/api/shares"): Silent(),
+    ("post", "/api/shares"): Silent(frozenset({415})),
+    ("get", "/api/shares/{shareId}"): Silent(frozenset({404})),
+    ("patch", "/api/shares/{shareId}"): Silent(frozenset({415})),
+    ("delete", "/api/shares/{shareId}"): Silent(frozenset({404})),
+    ("get", "/api/shared/{token}"): Silent(frozenset({404})),
+    ("post", "/api/shared/{token}/unlock"): Silent(frozenset({415})),
+    ("get", "/api/shared/{token}/assets/{assetId}"): Silent(frozenset({404})),
+    ("get", "/api/shared/{token}/assets/{assetId}/thumbnail"): Silent(frozenset({404})),
+    ("get", "/api/shared/{token}/assets/{assetId}/download"): Silent(frozenset({404})),
     ("get", "/api/assets/{assetId}/why"): ById(),
     ("get", "/api/assets/{assetId}/download"): ById(),
     ("get", "/api/assets/{assetId}/stats"): ById(),

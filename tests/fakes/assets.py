@@ -116,6 +116,22 @@ class FakeAssetRepository(Failing):
         token = f"o{end}" if end < len(found) else None
         return Page(tuple(found[start:end]), len(found), token)
 
+    def shared_by(
+        self, owner: UserId | None, limit: int, page_token: str | None = None
+    ) -> Page[AssetView]:
+        self.check()
+        found = [
+            row.view
+            for row in self.rows
+            if not row.is_trashed
+            and owner in (None, row.view["userId"])
+            and "sharing" in row.view
+        ]
+        start = _offset(page_token)
+        end = start + limit
+        token = f"o{end}" if end < len(found) else None
+        return Page(tuple(found[start:end]), len(found), token)
+
     def holding(self, key: ObjectKey) -> tuple[FoundAsset, ...]:
         self.check()
         return tuple(

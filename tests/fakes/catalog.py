@@ -12,6 +12,7 @@ from catalog.config import Settings
 from catalog.graph import Catalog
 from catalog.repositories.index_state import IndexStatus
 from catalog.repositories.mongo.jsonable import json_value
+from catalog.share_sessions import ShareSessions
 from catalog.storage.links import LinkSigner
 from tests.fakes.access import FakeAuditRepository, FakeKeyRepository
 from tests.fakes.administered import (
@@ -29,6 +30,7 @@ from tests.fakes.groups import FakeGroupRepository
 from tests.fakes.jobs import FakeJobFeed, FakeJobRepository
 from tests.fakes.object_work import FakeObjectWork
 from tests.fakes.search import FakeSearchReader
+from tests.fakes.share_links import FakeShareLinkRepository, PlainPasswords
 from tests.fakes.store import FakeStore
 from tests.fakes.submissions import FakeSubmissionRepository
 from tests.fakes.usage import FakeRollupRepository, FakeSearchLog, FakeUsageRepository
@@ -97,7 +99,10 @@ class Unused:
 
 
 _FAKED = frozenset(
-    {"links", "ensure_indexes", "ensure_late_indexes", "jsonable", "close"}
+    {
+        *("links", "ensure_indexes", "ensure_late_indexes", "jsonable", "close"),
+        *("shared", "share_sessions", "passwords"),
+    }
 )
 """What ``FakeParts.catalog`` makes itself."""
 
@@ -118,6 +123,9 @@ class FakeParts:
         default_factory=FakeCollectionRepository
     )
     groups: FakeGroupRepository = field(default_factory=FakeGroupRepository)
+    share_links: FakeShareLinkRepository = field(
+        default_factory=FakeShareLinkRepository
+    )
     object_work: FakeObjectWork = field(default_factory=FakeObjectWork)
     search: FakeSearchReader = field(default_factory=FakeSearchReader)
     store: FakeStore = field(default_factory=FakeStore)
@@ -164,6 +172,10 @@ class FakeParts:
             assets=self.assets,
             collections=self.collections,
             groups=self.groups,
+            share_links=self.share_links,
+            shared=self.assets,
+            share_sessions=ShareSessions(b"secret", self.clock),
+            passwords=PlainPasswords(),
             job_feed=self.job_feed,
             object_work=self.object_work,  # type: ignore[arg-type]  # read only here
             feed=self.feed,  # type: ignore[arg-type]  # the API asks its time only

@@ -18,6 +18,7 @@ from catalog.repositories.base import AssetQuery, FoundAsset
 from catalog.repositories.mongo.client import Record, translated
 from catalog.repositories.mongo.codec_stored import without_surrogates
 from catalog.repositories.mongo.codec_values import is_text_storable
+from catalog.repositories.mongo.keyset import read_page
 from catalog.repositories.mongo.paging import (
     Place,
     decode_token,
@@ -143,6 +144,26 @@ class MongoAssetRepository:
             last = found[limit - 1]
             token = encode_token(Place(last["trashedAt"], last["_id"]), binding)
         return Page(tuple(row["view"] for row in found[:limit]), total, token)
+
+    def shared_by(
+        self, owner: UserId | None, limit: int, page_token: str | None = None
+    ) -> Page[AssetView]:
+        """See ``SharedReader.shared_by``."""
+        wanted: Record = {
+            "view.sharing": {"$exists": True},
+            "trashedAt": {"$exists": False},
+        }
+        if owner is not None:
+            wanted["ownerKey"] = owner_key(owner)
+        return read_page(
+            self._assets,
+            wanted,
+            "createdAt",
+            limit,
+            page_token,
+            _view,
+            {"view": 1, "createdAt": 1},
+        )
 
     def names_starting(
         self, asker: Asker, prefix: str, limit: int, *, scope: Scope = Scope.VISIBLE
@@ -283,6 +304,11 @@ def _terms(words: str) -> tuple[list[str], list[str]]:
 
 def _limit_ms(query: AssetQuery) -> int:
     return max(1, int(query.timeout_seconds * 1000))
+
+
+def _view(row: Mapping[str, Any]) -> AssetView:
+    view: AssetView = row["view"]
+    return view
 
 
 def _found(row: Record) -> FoundAsset:

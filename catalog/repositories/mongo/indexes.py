@@ -104,6 +104,12 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         "everybody's trash",
         {"partialFilterExpression": {"trashedAt": {"$exists": True}}},
     ),
+    DatabaseIndex(
+        "assets",
+        (("ownerKey", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "what an owner shares with others by name, newest first",
+        {"partialFilterExpression": {"view.sharing": {"$exists": True}}},
+    ),
     DatabaseIndex("assets", (("keys", _UP),), "the assets that an object belongs to"),
     DatabaseIndex(
         "assets",
@@ -179,6 +185,14 @@ INDEXES: tuple[DatabaseIndex, ...] = (
         (("expiresAt", _UP),),
         "forgetting what is older than CATALOG_AUDIT_DAYS",
         {"expireAfterSeconds": 0},
+    ),
+    DatabaseIndex(
+        "shares", (("tokenHash", _UP),), "the link of a token", {"unique": True}
+    ),
+    DatabaseIndex(
+        "shares",
+        (("userId", _UP), ("createdAt", _DOWN), ("_id", _DOWN)),
+        "a user's share links, newest first",
     ),
     DatabaseIndex("index_dirty", (("dueAt", _UP),), "roots whose time has come"),
     DatabaseIndex(

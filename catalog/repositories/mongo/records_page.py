@@ -58,6 +58,15 @@ RECORDS = (
         "nothing",
     ),
     (
+        "shares",
+        (
+            "share links: whose, what they open, with which right, until when; hashes "
+            "of token and password; uses, and attempts at the password"
+        ),
+        "API",
+        "nothing",
+    ),
+    (
         "objects",
         (
             "what is known of an object in the store: size, etag, content type, and "
