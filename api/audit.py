@@ -23,17 +23,19 @@ _CLOSING_SECONDS = 5.0
 class AuditTrail:
     """Writes entries down in the background, in order; used by the event loop."""
 
-    def __init__(self, repository: AuditRepository) -> None:
+    def __init__(
+        self, repository: AuditRepository, retry_seconds: float = _RETRY_SECONDS
+    ) -> None:
         """Write to ``repository``; nothing runs while nothing is to be written."""
         self._repository = repository
+        self._retry_seconds = retry_seconds
         self._waiting: deque[AuditEntry] = deque()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, entry: AuditEntry) -> None:
         """Have an entry written soon; returns at once."""
         if len(self._waiting) >= MOST_WAITING:
-            lost = self._waiting.popleft()
-            LOG.error("the audit log lost a write", extra={"entry": _facts(lost)})
+            _tell_loss(self._waiting.popleft())
         self._waiting.append(entry)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._write())
@@ -44,7 +46,7 @@ class AuditTrail:
             await asyncio.wait([self._task], timeout=_CLOSING_SECONDS)
             self._task.cancel()
         for entry in self._waiting:
-            LOG.error("the audit log lost a write", extra={"entry": _facts(entry)})
+            _tell_loss(entry)
         self._waiting.clear()
 
     async def _write(self) -> None:
@@ -53,18 +55,21 @@ class AuditTrail:
             try:
                 await run_in_threadpool(self._repository.add, batch)
             except CatalogError as error:
-                LOG.warning("the audit log waits", extra={"cause": str(error)})
                 if error.retryable:
-                    await asyncio.sleep(_RETRY_SECONDS)
+                    LOG.warning("the audit log waits", extra={"cause": str(error)})
+                    await asyncio.sleep(self._retry_seconds)
                     continue
-                LOG.exception("the audit log refused writes")
+                for entry in batch:
+                    _tell_loss(entry)
+                LOG.exception("the audit log could not be written")
             written = {entry.entry_id for entry in batch}
             while self._waiting and self._waiting[0].entry_id in written:
                 self._waiting.popleft()
 
 
-def _facts(entry: AuditEntry) -> str:
-    return (
-        f"{entry.at.isoformat()} {entry.user} {entry.through} {entry.method} "
+def _tell_loss(entry: AuditEntry) -> None:
+    facts = (
+        f"{entry.at.isoformat()} {entry.user!r} {entry.through} {entry.method} "
         f"{entry.path} {entry.status} {entry.request_id}"
     )
+    LOG.error("the audit log lost a write", extra={"entry": facts})

@@ -31,6 +31,9 @@ _GUARDED = "/api/"
 _WITH_OWN_RIGHT = ("/api/files/", "/api/webhooks/")
 """A signature is the right there; pages load dozens of files at a time."""
 
+_VARIES = (b"vary", b"authorization")
+"""A browser that keeps an answer must not show it to who uses another token."""
+
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _FIRST_REFUSAL = 400
 _PATH_LENGTH = 1000
@@ -108,9 +111,10 @@ class GateMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = [*message.get("headers", ()), _VARIES]
                 if allowance is not None:
-                    headers = list(message.get("headers", ()))
-                    message["headers"] = headers + allowance.headers()
+                    headers += allowance.headers()
+                message["headers"] = headers
             await send(message)
 
         try:

@@ -84,19 +84,20 @@ def _render(found: tuple[ApiKey, ...], console: Console) -> None:
         console.print("No API keys.")
         return
     table = Table(box=None)
-    table.add_column("key", no_wrap=True)  # to be copied
-    for title in ("begins", "user", "name", "scopes", "expires", "last used", "state"):
+    for title in ("key", "begins", "expires", "last used"):
+        table.add_column(title, no_wrap=True)
+    for title in ("user", "name", "scopes", "state"):
         table.add_column(title, overflow="fold")
     for key in found:
         facts = key_json(key)
         table.add_row(
             key.key_id,
             key.hint,
+            (facts["expiresAt"] or "never")[:10],
+            facts["lastUsedAt"] or "never",
             Text(key.user_id),  # what others wrote is no markup
             Text(key.name or ""),
             " ".join(facts["scopes"]),
-            facts["expiresAt"] or "never",
-            facts["lastUsedAt"] or "never",
             "revoked" if key.revoked_at else "",
         )
     console.print(table)

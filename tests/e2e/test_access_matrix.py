@@ -7,16 +7,19 @@ may hold the words of what its asker may see, and no others.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from secrets import token_hex, token_urlsafe
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from catalog.models.api_key import Permission
 from catalog.models.asset import Asset
 from catalog.models.group import Group
 from catalog.models.ids import GroupId, UserId
 from catalog.models.sharing import Grant
+from catalog.services.api_keys import ApiKeyService
 from tests.integration.api.library import (
     START,
     Library,
@@ -415,3 +418,60 @@ def test_no_parameter_talks_its_way_around_the_filter(
     assert answer.status_code == 200
     found = answer.json()
     assert _words_in(str(found["hits"]) + str(found["facets"])) <= {"public"}
+
+
+# --- the same with tokens ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bearers(library: Library) -> dict[str, dict[str, str]]:
+    """Headers with an API key of each user."""
+    service = ApiKeyService(
+        library.catalog.api_keys,
+        library.catalog.clock,
+        new_id=lambda: token_hex(8),
+        new_secret=token_urlsafe,
+    )
+    users = (OWNER, FRIEND, STRANGER)
+    made = {user: service.create(user, [Permission.WRITE]) for user in users}
+    return {
+        user: {"Authorization": f"Bearer {one.secret}"} for user, one in made.items()
+    }
+
+
+@pytest.mark.parametrize("named", [None, OWNER], ids=["own", "foreign"])
+@pytest.mark.parametrize("asker", [FRIEND, STRANGER])
+@pytest.mark.parametrize(
+    ("operation", "row"),
+    [(o, r) for o, r in MATRIX.items() if isinstance(r, Listed | ById)],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_a_token_shows_its_users_view_and_with_a_foreign_user_an_unknown_ones(
+    client: TestClient,
+    bearers: dict[str, dict[str, str]],
+    operation: tuple[str, str],
+    row: Listed | ById,
+    asker: str,
+    named: str | None,
+) -> None:
+    seen = row.seen[asker if named is None else STRANGER]
+    method, path = operation
+    params = {"userId": named} if named else {}
+    if isinstance(row, Listed):
+        answer = client.request(
+            method, path, params=params | row.params, headers=bearers[asker]
+        )
+        assert answer.status_code == 200
+        assert _words_in(answer.text) == seen
+        return
+    for kind in row.types:
+        for right in RIGHTS:
+            identifier = _asset_id(kind, right, is_job=row.is_job)
+            answer = client.request(
+                method,
+                re.sub(r"\{\w+\}", identifier, path),
+                params=params,
+                headers=bearers[asker],
+                follow_redirects=False,
+            )
+            assert (answer.status_code != 404) == (right in seen), answer.text

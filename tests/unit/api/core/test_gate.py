@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -13,7 +14,8 @@ from catalog.callers import Caller
 from catalog.config import Settings
 from catalog.errors import DependencyRejectedError, DependencyUnavailableError
 from catalog.models.api_key import Permission
-from catalog.models.ids import GroupId, UserId
+from catalog.models.collection import Collection, Grant
+from catalog.models.ids import CollectionId, GroupId, UserId
 from catalog.services.api_keys import ApiKeyService
 from tests.fakes.catalog import NOW, FakeParts
 
@@ -143,8 +145,29 @@ def test_who_writes_with_a_key_need_not_say_who_he_is(
     assert [job["userId"] for job in parts.jobs.records[2:]] == ["ann", "ann"]
 
 
-def test_a_web_token_says_who_calls(client: TestClient) -> None:
-    assert _jobs(client, {"Authorization": "Bearer a.b.c"}) == ["anns"]
+def test_a_web_token_says_who_calls_and_in_which_groups(
+    client: TestClient, parts: FakeParts
+) -> None:
+    facts: dict[str, Any] = {"user_id": UserId("bob"), "name": "x"}
+    times = {"created_at": NOW, "updated_at": NOW}
+    for number, group in enumerate(("staff", "others")):
+        made = Collection(
+            collection_id=CollectionId(f"c-{number}"),
+            sharing=(Grant(group=group),),
+            **facts,
+            **times,
+        )
+        parts.collections.kept[made.collection_id] = made
+        parts.collections.inside[made.collection_id] = []
+    headers = {"Authorization": "Bearer a.b.c"}
+
+    found = client.get("/api/collections?scope=shared", headers=headers)
+
+    assert _jobs(client, headers) == ["anns"]
+    assert [one["collectionId"] for one in found.json()["collections"]] == ["c-0"]
+    assert "authorization" in found.headers["vary"]
+    foreign = client.get("/api/collections?scope=shared&userId=bob", headers=headers)
+    assert foreign.json()["total"] == 0
 
 
 @pytest.mark.parametrize(
