@@ -149,7 +149,7 @@ def test_a_web_token_says_who_calls_and_in_which_groups(
     client: TestClient, parts: FakeParts
 ) -> None:
     facts: dict[str, Any] = {"user_id": UserId("bob"), "name": "x"}
-    times = {"created_at": NOW, "updated_at": NOW}
+    times: dict[str, Any] = {"created_at": NOW, "updated_at": NOW}
     for number, group in enumerate(("staff", "others")):
         made = Collection(
             collection_id=CollectionId(f"c-{number}"),
