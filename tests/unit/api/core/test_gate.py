@@ -14,8 +14,9 @@ from catalog.callers import Caller
 from catalog.config import Settings
 from catalog.errors import DependencyRejectedError, DependencyUnavailableError
 from catalog.models.api_key import Permission
-from catalog.models.collection import Collection, Grant
+from catalog.models.collection import Collection
 from catalog.models.ids import CollectionId, GroupId, UserId
+from catalog.models.sharing import Grant
 from catalog.services.api_keys import ApiKeyService
 from tests.fakes.catalog import NOW, FakeParts
 
