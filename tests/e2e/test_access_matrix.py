@@ -51,6 +51,15 @@ OWNED = {
     STRANGER: set[str](),
     MACHINE_OWNER: set(RIGHTS),
 }
+GIVEN = {
+    OWNER: {"shared", "grouped"},
+    FRIEND: set[str](),
+    MEMBER: set[str](),
+    STRANGER: set[str](),
+    MACHINE_OWNER: {"shared", "grouped"},
+}
+"""What each has shared with others."""
+
 _GRANTS = {"shared": (Grant(user=FRIEND),), "grouped": (Grant(group=TEAM),)}
 ALL_TYPES = ("lora", "image", "talk", "dataset")
 
@@ -129,7 +138,7 @@ MATRIX: dict[tuple[str, str], Listed | ById | Silent] = {
         frozenset({400})
     ),
     # Nobody shares yet; the links themselves ask for no user.
-    ("get", "/api/shares"): Silent(),
+    ("get", "/api/shares"): Listed(seen=GIVEN, counted="total"),
     ("post", "/api/shares"): Silent(frozenset({415})),
     ("get", "/api/shares/{shareId}"): Silent(frozenset({404})),
     ("patch", "/api/shares/{shareId}"): Silent(frozenset({415})),

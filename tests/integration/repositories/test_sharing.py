@@ -171,7 +171,7 @@ def test_what_is_asked_at_every_call_is_indexed(
 def test_an_owner_reads_what_he_shares_by_name(database: Mongo) -> None:
     ensure_indexes(database)
     sharing = [{"user": "bob", "right": "view"}]
-    trashed = {"is_trashed": True, "trashedAt": "2025-12-01T12:00:00Z"}
+    trashed: dict[str, Any] = {"is_trashed": True, "trashedAt": "2025-12-01T12:00:00Z"}
     MongoRowRepository(database).replace(
         [
             row("a", user="ann", sharing=sharing),

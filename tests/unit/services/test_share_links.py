@@ -72,7 +72,7 @@ class Desk:
             links=self.links,
             assets=self.rows,
             collections=self.kept_collections,
-            pictures=PictureService(assets, FakeObjectWork(), store),  # type: ignore[arg-type]
+            pictures=PictureService(assets, FakeObjectWork(), store),
             downloads=DownloadService(
                 assets, store, LinkSigner(b"s", self.clock), self.clock
             ),
