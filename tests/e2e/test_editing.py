@@ -37,6 +37,8 @@ def write_images(stack: Stack, gateway: Gateway, user: str, count: int = 2) -> s
         }
     )
     eventually(lambda: _found(stack, user, q="quokka") == count)
+    # The rows, which reads by id go by, follow the documents.
+    eventually(lambda: len(stack.get("/api/images", userId=user).json) == count)
     return job_id
 
 

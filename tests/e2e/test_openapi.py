@@ -19,12 +19,14 @@ _SUBMITTING = "/lora/train|/images/generate|/transcribe$|/(cancel|retry|versions
 
 @pytest.mark.timeout(400)
 def test_no_generated_request_makes_the_api_fail(stack: Stack, tmp_path: Path) -> None:
+    # One worker: two compile at the same time now and then, which CPython 3.11 takes
+    # for a mistake of its own ("AST constructor recursion depth mismatch").
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
         *("run", f"{stack.api}/openapi.json"),
         *("--checks", "not_a_server_error,status_code_conformance"),
         *("--exclude-path-regex", f"/api/stream/|/api/admin/|{_SUBMITTING}"),
-        *("--max-examples", "40", "--seed", "1", "--workers", "2"),
+        *("--max-examples", "40", "--seed", "1", "--workers", "1"),
         *("--generation-database", ":memory:"),
     ]
 
