@@ -26,7 +26,7 @@ def test_no_generated_request_makes_the_api_fail(stack: Stack, tmp_path: Path) -
         *("run", f"{stack.api}/openapi.json"),
         *("--checks", "not_a_server_error,status_code_conformance"),
         *("--exclude-path-regex", f"/api/stream/|/api/admin/|{_SUBMITTING}"),
-        *("--max-examples", "40", "--seed", "1", "--workers", "1"),
+        *("--max-examples", "25", "--seed", "1", "--workers", "1"),
         *("--generation-database", ":memory:"),
     ]
 
